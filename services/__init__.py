@@ -1,0 +1,1 @@
+"""The services of Lucid AI: sandbox, sessions, integrations, gateway, and what carries their calls (rpc)."""
