@@ -1,20 +1,83 @@
 # The only list of commands. Bare `make` prints it.
 SHELL := /bin/bash
 PY := .venv/bin/python
-PROTOS := $(shell find protos/lucid -name '*.proto' | sort)
 WEB := services/gateway/web
+SETUP := deploy/setup
+# Folders too: a file that went away shows in its folder's time only.
+PROTOS := $(shell find protos/*)
+WEB_SOURCES := $(wildcard $(WEB)/*.json $(WEB)/*.ts $(WEB)/*.js $(WEB)/*.html) \
+               $(shell find $(WEB)/src $(WEB)/public 2>/dev/null)
+CODE := services tests deploy
 
 .PHONY: help
 help: ## print this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
-.PHONY: protos
+.PHONY: up down setup protos web sandbox-image
+up: .venv/.run gen/.stamp $(WEB)/dist/index.html ## run Lucid AI here, in the foreground; Ctrl-C ends it
+	@$(SETUP)/up.sh
+
+down: ## end what `up` left behind; data stays
+	@$(SETUP)/down.sh
+
+setup: .venv/.run .venv/.dev gen/.stamp $(WEB)/dist/index.html ## install and build all that running, testing and checking need
+
 protos: gen/.stamp ## generate gen/ from the protos (Python and TypeScript)
 
-gen/.stamp: $(PROTOS) requirements-dev.lock buf.gen.yaml | .venv/.stamp $(WEB)/node_modules/.stamp
-	rm -rf gen && mkdir -p gen/python gen/ts
-	$(PY) -m grpc_tools.protoc -I protos -I protos/third_party --plugin=protoc-gen-mypy=.venv/bin/protoc-gen-mypy \
-	  --plugin=protoc-gen-mypy_grpc=.venv/bin/protoc-gen-mypy_grpc --python_out=gen/python --grpc_python_out=gen/python \
-	  --mypy_out=gen/python --mypy_grpc_out=gen/python $(PROTOS:protos/%=%) buf/validate/validate.proto
-	.venv/bin/buf generate
-	touch $@
+web: $(WEB)/dist/index.html ## build the page
+
+sandbox-image: ## build the image that sessions run in (needs a Docker engine)
+	@deploy/sandbox/build.sh
+
+.PHONY: test check bench
+test: setup ## all tests, with the real parts they need (ARGS='-k watch' goes to pytest)
+	@$(SETUP)/test.sh $(ARGS)
+
+check: fmt-check lint types imports breaking test ## the gate: what must hold before a commit is handed in
+
+bench: setup ## measure Lucid AI beside bare chains; prints ratios
+	@$(PY) -m tests.benchmarks
+
+.PHONY: fmt fmt-check lint types imports breaking
+fmt: setup ## format Python and protos
+	@.venv/bin/ruff check --fix --quiet $(CODE)
+	@.venv/bin/ruff format $(CODE)
+	@.venv/bin/buf format -w
+
+fmt-check: setup
+	@.venv/bin/ruff format --check $(CODE)
+	@.venv/bin/buf format -d --exit-code
+
+lint: setup ## ruff and buf lint
+	@.venv/bin/ruff check $(CODE)
+	@.venv/bin/buf lint
+
+types: setup ## mypy, strict
+	@.venv/bin/mypy services tests/grounds
+
+imports: setup ## who may import whom
+	@.venv/bin/lint-imports
+
+breaking: setup ## protos against the last release, or the commit before
+	@$(SETUP)/breaking.sh
+
+# Stamps: each is rebuilt when one of its inputs is newer, so the second start does nothing.
+.venv/.run: requirements.lock requirements-dev.lock $(SETUP)/python.sh
+	@$(SETUP)/python.sh run
+
+.venv/.dev: requirements-dev.lock $(SETUP)/python.sh | .venv/.run
+	@$(SETUP)/python.sh dev
+
+$(WEB)/node_modules/.installed: $(WEB)/package.json $(WEB)/package-lock.json
+	@echo "Installing the page's packages ..."
+	@cd $(WEB) && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+gen/.stamp: $(PROTOS) requirements-dev.lock $(SETUP)/protos.sh $(WEB)/package-lock.json | .venv/.run $(WEB)/node_modules/.installed
+	@echo "Generating code from the protos ..."
+	@$(SETUP)/protos.sh
+
+$(WEB)/dist/index.html: $(WEB_SOURCES) gen/.stamp | $(WEB)/node_modules/.installed
+	@echo "Building the page ..."
+	@cd $(WEB) && npm run build --silent
+	@touch $@

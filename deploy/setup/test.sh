@@ -1,0 +1,11 @@
+#!/usr/bin/env bash
+# All tests. Arguments go to pytest. In CI a machine that lacks a real part fails; elsewhere the tests that need it do.
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+cd "$here/../.."
+trap '"$here/engine.sh" stop' EXIT
+if ! "$here/test-machine.sh"; then
+  [ -z "${CI:-}" ] || exit 1
+  echo "This machine lacks something (above); the tests that need it will fail." >&2
+fi
+.venv/bin/python -m pytest "$@"
