@@ -1,0 +1,143 @@
+"""The product as a person starts it: real processes, a data folder and addresses of its own."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.grounds.ports import spare_port
+
+SERVICES = ("sandbox", "integrations", "sessions", "gateway")
+READY_SECONDS = 40
+ROOT = Path(__file__).parents[2]
+SECRETS = {
+    "SESSION_SECRET": "test-session-secret-0123456789abcdef",
+    "INTERNAL_API_KEY": "test-internal-key-0123456789abcdef",
+    "ENCRYPTION_KEY": "test-encryption-key-0123456789abcdef",
+}
+
+
+class Product:
+    """One installation. `apart` runs every service in a process of its own, else one process runs all."""
+
+    def __init__(self, folder: Path, apart: bool = False, env: dict[str, str] | None = None) -> None:
+        self.folder = folder
+        self.data_dir = folder / "data"
+        self.apart = apart
+        self.port = spare_port()
+        self.base_url = f"http://127.0.0.1:{self.port}"
+        rpc_ports = {name: spare_port() for name in SERVICES} if apart else dict.fromkeys(SERVICES, spare_port())
+        self.rpc = {name: f"127.0.0.1:{port}" for name, port in rpc_ports.items()}
+        self._env = self._environment() | (env or {})
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+
+    @property
+    def pids(self) -> dict[str, int]:
+        """Process ids by service; `all` for the one process of the embedded form."""
+        return {name: process.pid for name, process in self._processes.items()}
+
+    @property
+    def log(self) -> str:
+        """What the processes have logged since the first start."""
+        return "".join(path.read_text(errors="replace") for path in sorted(self.folder.glob("*.log")))
+
+    def start(self) -> None:
+        """Starts what does not run; returns when `/health` answers."""
+        for name in SERVICES if self.apart else ("all",):
+            if name not in self._processes or self._processes[name].poll() is not None:
+                self._processes[name] = self._spawn(name)
+        deadline = time.monotonic() + READY_SECONDS
+        while not self._healthy():
+            ended = [name for name, process in self._processes.items() if process.poll() is not None]
+            if ended or time.monotonic() > deadline:
+                self.stop()
+                raise AssertionError(f"not ready; ended: {ended}\n{self.log[-4000:]}")
+            time.sleep(0.05)
+
+    def kill9(self, *names: str) -> None:
+        """Kills processes as a power cut would: all, or the named services of an `apart` product."""
+        for name in names or tuple(self._processes):
+            process = self._processes[name]
+            process.kill()
+            process.wait(10)
+
+    def restart(self) -> None:
+        """Ends everything in good order and starts it again on the same data."""
+        self.stop()
+        self.start()
+
+    def stop(self) -> dict[str, int]:
+        """Ends everything by SIGTERM; returns the exit codes. One that does not end in 20 s is killed and fails."""
+        for process in self._processes.values():
+            process.terminate()
+        codes = {}
+        for name, process in self._processes.items():
+            try:
+                codes[name] = process.wait(20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                raise AssertionError(f"{name} did not end within 20 s of SIGTERM\n{self.log[-4000:]}") from None
+        return codes
+
+    def _spawn(self, name: str) -> subprocess.Popen[bytes]:
+        module = "services" if name == "all" else f"services.{name}"
+        env = self._env | {"RPC_LISTEN": self.rpc["gateway" if name == "all" else name]}
+        with (self.folder / f"{name}.log").open("ab") as log:
+            return subprocess.Popen([sys.executable, "-m", module], cwd=ROOT, env=env, stdout=log, stderr=log)
+
+    def _environment(self) -> dict[str, str]:
+        """The environment of the processes; nothing of the tests' own settings or keys leaks in."""
+        kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "DOCKER_HOST") if name in os.environ}
+        env = kept | {
+            "HOST": "127.0.0.1",
+            "PORT": str(self.port),
+            "LUCID_DATA_DIR": str(self.data_dir),
+            "AUTH_DEV_LOGIN": "1",
+            "LUCID_SEED": "1",
+        }
+        if self.apart:
+            targets = {f"{name.upper()}_TARGET": self.rpc[name] for name in ("sandbox", "sessions", "integrations")}
+            env |= SECRETS | targets
+        return env
+
+    def _healthy(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"{self.base_url}/health", timeout=2) as answer:
+                return bool(answer.status == 200)
+        except (urllib.error.URLError, OSError):
+            return False
+
+
+StartProduct = Callable[..., Product]
+
+
+@pytest.fixture
+def start_product() -> Iterator[StartProduct]:
+    """Starts products: `start_product(apart=False, env={...})`. All end with the test, their data with them."""
+    started: list[Product] = []
+
+    def start(apart: bool = False, env: dict[str, str] | None = None) -> Product:
+        # Not pytest's own folder: the path of a Unix socket must stay under 108 bytes.
+        product = Product(Path(tempfile.mkdtemp(prefix="lucid-")), apart, env)
+        started.append(product)
+        product.start()
+        return product
+
+    yield start
+    for product in started:
+        product.stop()
+        shutil.rmtree(product.folder, ignore_errors=True)
+
+
+@pytest.fixture(params=["embedded", "apart"])
+def product(request: pytest.FixtureRequest, start_product: StartProduct) -> Product:
+    """A running product, once as one process and once as four."""
+    return start_product(apart=request.param == "apart")
