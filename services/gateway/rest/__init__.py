@@ -1,0 +1,1 @@
+"""Plain HTTP at the edge: the contract's rows, grpc-web, and the page's files."""

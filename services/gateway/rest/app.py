@@ -1,0 +1,34 @@
+"""The contract's rows as one FastAPI application."""
+
+from fastapi import FastAPI
+from fastapi.middleware.cors import CORSMiddleware
+
+from services.gateway.rest import accounts, refusals, status
+from services.gateway.rest.callers import Rows
+
+
+def build_rest(here: Rows) -> FastAPI:
+    """All rows; the development sign-in only where it is switched on."""
+    app = FastAPI(
+        title=status.NAME,
+        version=status.lucid_version(),
+        openapi_url="/api/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    app.state.rows = here
+    refusals.install(app)
+    if here.settings.allowed_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=list(here.settings.allowed_origins),
+            allow_credentials=True,
+            allow_methods=["GET", "POST", "PATCH", "DELETE"],
+            allow_headers=["authorization", "content-type", "last-event-id"],
+        )
+    if here.settings.auth_dev_login:
+        app.include_router(accounts.dev_router)
+    for rows in (status, accounts):
+        app.include_router(rows.router)
+    return app

@@ -1,0 +1,52 @@
+"""Is it there, and what is it."""
+
+from importlib.metadata import PackageNotFoundError, version
+
+from fastapi import APIRouter
+from pydantic import BaseModel
+
+from services.gateway.rest.callers import RowsHere
+from services.gateway.usecases.get_installation import get_installation
+
+router = APIRouter(tags=["status"])
+NAME = "Lucid AI Engine"
+
+
+def lucid_version() -> str:
+    """Of the installed distribution."""
+    try:
+        return version("lucid-ai")
+    except PackageNotFoundError:
+        return "0.0.0"
+
+
+class StatusOut(BaseModel):
+    """The old contract's status. What only other services know is reported as not known: false and 0."""
+
+    service: str = NAME
+    version: str
+    status: str = "healthy"
+    openhands_available: bool = False
+    docker_available: bool = False
+    active_sandboxes: int = 0
+    active_sessions: int = 0
+    llm_model: str
+
+
+class HealthOut(BaseModel):
+    """Alive."""
+
+    status: str = "ok"
+
+
+@router.get("/")
+async def get_status(here: RowsHere) -> StatusOut:
+    """For scripts; browsers get the page here."""
+    installation = await get_installation(here.ports)
+    return StatusOut(version=lucid_version(), llm_model=installation.default_model)
+
+
+@router.get("/health")
+async def get_health() -> HealthOut:
+    """For load balancers."""
+    return HealthOut()

@@ -1,0 +1,1 @@
+"""All SQL of the gateway; the same tables in SQLite and Postgres."""
