@@ -1,0 +1,46 @@
+"""A command from its start to its end, in the log and live, whoever asked for it."""
+
+from contextlib import aclosing
+
+from lucid.sessions.v1.event_pb2 import CHANNEL_STDOUT, CommandCompleted, CommandStarted
+
+from services.sessions.agent.journal import Journal
+from services.sessions.domain.models import Draft
+from services.sessions.domain.work import CommandEnded, CommandOutput
+
+
+async def record_command(
+    journal: Journal, item_id: str, parent: str, command: str, timeout_ms: int = 0, cwd: str = "."
+) -> CommandCompleted:
+    """Runs a command of Lucid's own (such as a clone) under the item's id, at most once, and records it.
+
+    Raises ToolFailure, ConnectionError.
+    """
+    journal.ports.live.open(journal.session_id, item_id, CHANNEL_STDOUT)
+    if item_id not in journal.state.open_commands:
+        started = CommandStarted(command=command, cwd=cwd, timeout_ms=timeout_ms)
+        await journal.append(
+            journal.draft(
+                key=f"{item_id}:started", item_id=item_id, parent=parent, system=True, command_started=started
+            )
+        )
+    ended = await follow_command(journal, item_id, command, timeout_ms, cwd)
+    await journal.append(completed_draft(journal, item_id, parent, ended.completed))
+    return ended.completed
+
+
+async def follow_command(journal: Journal, item_id: str, command: str, timeout_ms: int, cwd: str) -> CommandEnded:
+    """Starts the command or attaches to it, and shows its output until it has ended."""
+    run = journal.ports.workspace.run(journal.record, item_id, command, timeout_ms, cwd)
+    async with aclosing(run) as frames:  # type: ignore[type-var]
+        async for frame in frames:
+            if isinstance(frame, CommandOutput):
+                journal.ports.live.write(journal.session_id, item_id, CHANNEL_STDOUT, frame.offset, frame.data)
+            elif isinstance(frame, CommandEnded):
+                return frame
+    raise ConnectionError("The sandbox's stream ended before the command did.")
+
+
+def completed_draft(journal: Journal, item_id: str, parent: str, completed: CommandCompleted) -> Draft:
+    """The event that ends a command's item; stored at most once."""
+    return journal.draft(key=f"{item_id}:completed", item_id=item_id, parent=parent, command_completed=completed)

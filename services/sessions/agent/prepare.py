@@ -1,0 +1,121 @@
+"""Brings a session's ground into being: gate, sandbox, repository, first snapshot. Every step is safe to repeat."""
+
+import shlex
+
+from lucid.sessions.v1.event_pb2 import CheckpointCreated, CommandCompleted, Error, SandboxChanged, StatusChanged
+
+from services.rpc.ids import new_id
+from services.sessions.agent.commands import record_command
+from services.sessions.agent.journal import Journal
+from services.sessions.domain.models import Change, Repository, State
+from services.sessions.domain.work import Confinement, Gate, ToolFailure
+
+CLONE_TIMEOUT_MS = 600_000
+_WORDS = {
+    "CONNECTION_NOT_FOUND": ("Connect this provider in the settings first.", Error.USER_ACTION_OPEN_SETTINGS),
+    "TOKEN_REFUSED": ("The provider refuses your token. Save a new one.", Error.USER_ACTION_RECONNECT_PROVIDER),
+    "REPOSITORY_NOT_FOUND": (
+        "The repository does not exist, or your token may not read it.",
+        Error.USER_ACTION_OPEN_SETTINGS,
+    ),
+}
+
+
+class PrepareFailed(Exception):
+    """The ground could not be made; the error card is in the log."""
+
+
+async def prepare(journal: Journal) -> None:
+    """Ready to work, or PrepareFailed."""
+    try:
+        gate = await _open_gate(journal)
+        await _start_sandbox(journal, gate)
+        await _finish_left_commands(journal)
+        if gate is not None and not journal.state.cloned:
+            await _clone(journal, gate)
+        elif not journal.state.cloned:
+            await _checkpoint(journal)
+    except ToolFailure as failure:
+        await _fail(journal, failure)
+    await _status(journal, StatusChanged.PHASE_RUNNING)
+
+
+async def _open_gate(journal: Journal) -> Gate | None:
+    if journal.record.repository is None:
+        return None
+    gate = await journal.ports.forge.open_gate(journal.record)
+    journal.workdir = gate.full_name.rsplit("/", 1)[-1]
+    known = Repository(gate.provider, gate.full_name, gate.url, journal.record.repository.base_branch)
+    await journal.transition(lambda _: Change(repository=known))
+    return gate
+
+
+async def _start_sandbox(journal: Journal, gate: Gate | None) -> None:
+    await _status(journal, StatusChanged.PHASE_STARTING_SANDBOX, "Starting the sandbox")
+    began = journal.ports.clock.monotonic()
+    made = await journal.ports.workspace.create(journal.record, gate)
+    took = int((journal.ports.clock.monotonic() - began) * 1000)
+    await journal.transition(lambda _: _sandbox_ready(journal, made, took))
+
+
+def _sandbox_ready(journal: Journal, made: Confinement, took_ms: int) -> Change:
+    ready = SandboxChanged(
+        sandbox_id=journal.record.sandbox_id,
+        state=SandboxChanged.STATE_REBUILT
+        if made.workspace_kept and journal.state.cloned
+        else SandboxChanged.STATE_READY,
+        image=made.image,
+        reason=made.level,
+        took_ms=took_ms,
+    )
+    return Change(drafts=(journal.draft(system=True, sandbox_changed=ready),), confinement=made.level)
+
+
+async def _finish_left_commands(journal: Journal) -> None:
+    """Commands of ours (a clone) that an owner before had started: followed to their end, never started twice."""
+    for item_id, started in list(journal.state.open_commands.items()):
+        if started.parent_item_id not in journal.state.open_calls:
+            await record_command(journal, item_id, started.parent_item_id, started.command_started.command)
+
+
+async def _clone(journal: Journal, gate: Gate) -> None:
+    await _status(journal, StatusChanged.PHASE_CLONING, f"Cloning {gate.full_name}")
+    folder = shlex.quote(journal.workdir)
+    base = journal.record.repository.base_branch if journal.record.repository else ""
+    branch = f"--branch {shlex.quote(base)} " if base else ""
+    # A clone that was cut off leaves a folder that is of no use.
+    command = f"rm -rf {folder} && git clone {branch}-- {shlex.quote(gate.clone_url)} {folder} && cd {folder}"
+    completed = await record_command(journal, new_id("itm"), "", command, timeout_ms=CLONE_TIMEOUT_MS)
+    if completed.reason != CommandCompleted.REASON_EXITED or completed.exit_code != 0:
+        words = (completed.tail or completed.head).decode(errors="replace").strip()[-600:]
+        raise ToolFailure("CLONE_FAILED", f"The repository could not be cloned.\n{words}")
+    await _checkpoint(journal)
+
+
+async def _checkpoint(journal: Journal) -> None:
+    """What all later changes are compared with."""
+    snapshot = await journal.ports.workspace.snapshot(journal.record, journal.workdir, "")
+    created = CheckpointCreated(checkpoint_id="base", commit=snapshot.head_commit, tree=snapshot.tree, reason="base")
+    await journal.append(journal.draft(key="checkpoint:base", system=True, checkpoint_created=created))
+
+
+async def _status(journal: Journal, phase: StatusChanged.Phase.ValueType, message: str = "") -> None:
+    changed = StatusChanged(phase=phase, message=message)
+    state = State.RUNNING if phase == StatusChanged.PHASE_RUNNING else State.STARTING
+    if journal.state.phase != phase:
+        await journal.transition(
+            lambda _: Change(drafts=(journal.draft(system=True, status_changed=changed),), state=state)
+        )
+
+
+async def _fail(journal: Journal, failure: ToolFailure) -> None:
+    message, action = _WORDS.get(failure.reason, (failure.message, Error.USER_ACTION_RETRY))
+    sandbox = failure.reason in ("NO_CONFINEMENT", "SANDBOX_UNAVAILABLE")
+    error = Error(
+        kind=Error.KIND_SANDBOX if sandbox else Error.KIND_PROVIDER,
+        code=failure.reason,
+        message=message,
+        user_action=action,
+    )
+    await journal.append(journal.draft(system=True, error=error))
+    raise PrepareFailed from failure

@@ -1,0 +1,210 @@
+"""Owns running sessions: claims them, keeps their leases, drives their turns, and lets them go.
+
+One runner per process holds many sessions on one loop. It finds work by its poll; signals only make it faster.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any
+
+from lucid.sessions.v1.event_pb2 import CHANNEL_MESSAGE, CHANNEL_THOUGHT, Error
+
+from services.rpc import logs
+from services.rpc.errors import LucidError
+from services.rpc.ids import new_id
+from services.sessions.agent import loop, recovery
+from services.sessions.agent.journal import Journal
+from services.sessions.agent.prepare import PrepareFailed, prepare
+from services.sessions.agent.signals import LocalSignals
+from services.sessions.agent.turns import begin_turn, end_turn
+from services.sessions.domain.errors import Fenced, SessionNotFound
+from services.sessions.domain.models import Change, SessionRecord
+from services.sessions.domain.work import Outcome
+from services.sessions.ports import Ports
+
+log = logs.get_logger("lucid.sessions.runner")
+POLL_SECONDS = 1.0
+CHECKPOINT_SECONDS = 0.25
+_TEXTS = (CHANNEL_THOUGHT, CHANNEL_MESSAGE)
+
+
+@dataclass
+class _Running:
+    """A session this process owns. `turn`: the task that a stop cancels."""
+
+    session_id: str
+    drive: "asyncio.Task[None]"
+    turn: "asyncio.Task[Outcome] | None" = None
+    stop: bool = False
+
+
+class Runner:
+    """`lease_seconds`: as the store's. `capacity`: sessions at once."""
+
+    def __init__(self, ports: Ports, signals: LocalSignals, lease_seconds: float, capacity: int) -> None:
+        self._ports = ports
+        self._signals = signals
+        self._renew_seconds = lease_seconds / 3
+        self._capacity = capacity
+        self._worker = new_id("wrk")
+        self._running: dict[str, _Running] = {}
+        self._saved: dict[tuple[str, str, int], int] = {}
+        self._background: list[asyncio.Task[None]] = []
+        signals.on_stop = self._stop_session
+        signals.on_deleted = self._abandon
+
+    async def start(self) -> None:
+        """Begins to look for work."""
+        for name, step in (("claim", self._claim), ("renew", self._renew), ("checkpoint", self._checkpoint)):
+            self._background.append(asyncio.create_task(_for_ever(name, step), name=f"sessions-{name}"))
+
+    async def stop(self) -> None:
+        """Hands all sessions over: what is open is kept, the leases are given back at once."""
+        for task in self._background:
+            task.cancel()
+        drives = [running.drive for running in self._running.values()]
+        with contextlib.suppress(LucidError):
+            await self._save(self._texts())
+        for drive in drives:
+            drive.cancel()
+        await asyncio.gather(*self._background, *drives, return_exceptions=True)
+
+    async def _claim(self) -> None:
+        room = self._capacity - len(self._running)
+        if room > 0:
+            for record in await self._ports.store.claim(self._worker, min(room, 20)):
+                drive = asyncio.create_task(self._drive(record), name=f"drive-{record.session_id}")
+                self._running[record.session_id] = _Running(record.session_id, drive)
+        self._signals.work.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(POLL_SECONDS):
+                await self._signals.work.wait()
+
+    async def _renew(self) -> None:
+        await asyncio.sleep(self._renew_seconds)
+        ids = list(self._running)
+        if not ids:
+            return
+        still_ours = await self._ports.store.renew(self._worker, ids)
+        for session_id in ids:
+            if session_id not in still_ours:
+                self._abandon(session_id)
+            elif still_ours[session_id]:
+                self._stop_session(session_id)
+
+    async def _checkpoint(self) -> None:
+        await asyncio.sleep(CHECKPOINT_SECONDS)
+        texts = self._texts()
+        grown = {key: data for key, data in texts.items() if self._saved.get(key) != len(data)}
+        if grown:
+            await self._save(grown)
+        self._saved = {key: len(data) for key, data in texts.items()}
+
+    def _texts(self) -> dict[tuple[str, str, int], bytes]:
+        return {
+            (session_id, item, channel): data
+            for session_id in self._running
+            for (item, channel), data in self._ports.live.texts(session_id).items()
+            if channel in _TEXTS and data
+        }
+
+    async def _save(self, texts: dict[tuple[str, str, int], bytes]) -> None:
+        if texts:
+            await self._ports.store.save_progress(texts)
+
+    def _stop_session(self, session_id: str) -> None:
+        running = self._running.get(session_id)
+        if running is not None:
+            running.stop = True
+            if running.turn is not None:
+                running.turn.cancel()
+
+    def _abandon(self, session_id: str) -> None:
+        running = self._running.get(session_id)
+        if running is not None:
+            running.drive.cancel()
+
+    async def _drive(self, record: SessionRecord) -> None:
+        fields = {"session": record.session_id, "lease_epoch": record.lease_epoch}
+        log.info("session claimed", extra=fields)
+        journal = Journal(self._ports, record)
+        try:
+            await recovery.take_over(journal)
+            while journal.state.turn_open or await begin_turn(journal):
+                if not await self._turn(journal):
+                    break
+        except (Fenced, SessionNotFound) as error:
+            log.info("session let go", extra={**fields, "reason": error.reason})
+        except asyncio.CancelledError:
+            await self._give_back(journal)
+            raise
+        except Exception as error:
+            # The lease runs out and the next owner tries again; the log says nothing that is not so.
+            log.error("session failed", extra=fields, exc_info=error)
+        finally:
+            self._running.pop(record.session_id, None)
+            self._ports.live.drop(record.session_id)
+
+    async def _give_back(self, journal: Journal) -> None:
+        with contextlib.suppress(LucidError):
+            await journal.transition(lambda _: Change(release_lease=True))
+
+    async def _turn(self, journal: Journal) -> bool:
+        """One turn to its end. False once the session is to be let go."""
+        running = self._running[journal.session_id]
+        began = self._ports.clock.monotonic()
+        running.stop = running.stop or journal.state.stopping
+        outcome = Outcome.INTERRUPTED
+        if not running.stop:
+            running.turn = asyncio.create_task(_work(journal), name=f"turn-{journal.session_id}")
+            outcome = await self._outcome(running)
+        if outcome is Outcome.INTERRUPTED:
+            await recovery.interrupt(journal)
+        await end_turn(journal, outcome, self._ports.clock.monotonic() - began)
+        running.turn, running.stop = None, False
+        return outcome not in (Outcome.INTERRUPTED, Outcome.WAITING)
+
+    async def _outcome(self, running: _Running) -> Outcome:
+        assert running.turn is not None
+        try:
+            return await asyncio.shield(running.turn)
+        except asyncio.CancelledError:
+            if running.turn.cancelled() and running.stop:
+                return Outcome.INTERRUPTED
+            running.turn.cancel()
+            await asyncio.gather(running.turn, return_exceptions=True)
+            raise
+
+
+async def _work(journal: Journal) -> Outcome:
+    try:
+        await prepare(journal)
+        return await loop.run_turn(journal)
+    except PrepareFailed:
+        return Outcome.FAILED
+    except ConnectionError as error:
+        return await _unreachable(journal, error)
+
+
+async def _unreachable(journal: Journal, error: ConnectionError) -> Outcome:
+    log.warning("a service cannot be reached", extra={"session": journal.session_id, "error": str(error)})
+    card = Error(
+        kind=Error.KIND_TRANSIENT,
+        code="SERVICE_UNREACHABLE",
+        message="The sandbox or the git service cannot be reached. Send a message to try again.",
+        user_action=Error.USER_ACTION_RETRY,
+    )
+    await journal.append(journal.draft(system=True, error=card))
+    await recovery.interrupt(journal)
+    return Outcome.FAILED
+
+
+async def _for_ever(name: str, step: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    while True:
+        try:
+            await step()
+        except Exception as error:
+            log.error("background step failed", extra={"step": name}, exc_info=error)
+            await asyncio.sleep(POLL_SECONDS)

@@ -1,0 +1,1 @@
+"""What sessions are and what may happen to them. No clock, no IO."""

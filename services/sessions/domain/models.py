@@ -1,0 +1,102 @@
+"""Sessions as the rules see them.
+
+The log's entries are the proto message Event itself, used as plain data (docs/adr/0001): one definition of an event.
+"""
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+from lucid.sessions.v1.event_pb2 import Event, PullRequestChanged
+
+
+class State(Enum):
+    """Where a session stands; equals Session.State of the proto."""
+
+    STARTING = 1
+    RUNNING = 2
+    WAITING = 3
+    IDLE = 4
+    STOPPED = 5
+    FAILED = 6
+
+
+@dataclass(frozen=True)
+class Repository:
+    """What a session works on. `clone_url` and `full_name` are filled in when the gate was opened."""
+
+    provider: str = ""
+    full_name: str = ""
+    url: str = ""
+    base_branch: str = ""
+
+
+@dataclass(frozen=True)
+class SessionRecord:
+    """A session's row. `turn_open`: a turn has started and not ended; new messages are queued."""
+
+    session_id: str
+    owner_id: str
+    title: str
+    task: str
+    state: State
+    model: str
+    sandbox_id: str
+    repository: Repository | None = None
+    project_id: str = ""
+    confinement: str = ""
+    git_user_name: str = ""
+    git_user_email: str = ""
+    turn_open: bool = False
+    seq: int = 0
+    log_epoch: int = 1
+    lease_epoch: int = 0
+    stop_requested: bool = False
+    create_time: float = 0.0
+    update_time: float = 0.0
+    pull_request: PullRequestChanged | None = None
+    model_key_sealed: str = ""
+
+
+@dataclass(frozen=True)
+class Draft:
+    """An event before it has a place in the log.
+
+    `key`: unique in the session; a draft whose key is in the log already is not stored again, the stored event is
+    answered instead. seq, epoch, session_id, time, event_id and prev_hash are filled in by the storing transaction.
+    """
+
+    event: Event
+    key: str = ""
+
+
+@dataclass(frozen=True)
+class Change:
+    """What one transition does to a session: events at the end of its log, and columns of its row."""
+
+    drafts: tuple[Draft, ...] = ()
+    state: State | None = None
+    title: str | None = None
+    turn_open: bool | None = None
+    wanted: bool | None = None
+    stop_requested: bool | None = None
+    confinement: str | None = None
+    pull_request: PullRequestChanged | None = None
+    repository: Repository | None = None
+    release_lease: bool = False
+
+
+@dataclass(frozen=True)
+class Lease:
+    """The right to write as the owner of a running session; a lower epoch than the row's is refused."""
+
+    session_id: str
+    epoch: int
+
+
+@dataclass
+class OpenItem:
+    """An item that has started and not completed, as its events tell."""
+
+    item_id: str
+    started: Event
+    channels: dict[int, bytes] = field(default_factory=dict)

@@ -1,0 +1,130 @@
+"""A session folded from its log, one event at a time. The same fold serves the running agent and its recovery."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from lucid.sessions.v1.event_pb2 import (
+    ApprovalResolved,
+    Event,
+    QueueChanged,
+    StatusChanged,
+)
+
+
+@dataclass
+class SessionState:
+    """What is open and what waits. `tree`: the last snapshot; `pushes`: the number of the last push told."""
+
+    seq: int = 0
+    turn_id: str = ""
+    turn_open: bool = False
+    turn_started_seq: int = 0
+    steps: int = 0
+    phase: int = StatusChanged.PHASE_UNSPECIFIED
+    stopping: bool = False
+    cloned: bool = False
+    tree: str = ""
+    pushes: int = 0
+    session_cost_micros: int = 0
+    unanswered: list[Event] = field(default_factory=list)
+    queue: list[tuple[str, str]] = field(default_factory=list)
+    open_texts: dict[str, Event] = field(default_factory=dict)
+    open_commands: dict[str, Event] = field(default_factory=dict)
+    open_calls: dict[str, Event] = field(default_factory=dict)
+    questions: dict[str, Event] = field(default_factory=dict)
+    answers: dict[str, ApprovalResolved] = field(default_factory=dict)
+
+    def apply(self, event: Event) -> None:
+        """Takes the next event; kinds that change nothing here are passed over."""
+        self.seq = event.seq
+        kind = event.WhichOneof("payload") or ""
+        handler = _HANDLERS.get(kind)
+        if handler is not None:
+            handler(self, event)
+
+    def queue_order(self, without: str = "") -> list[str]:
+        """Ids of the waiting messages, first to be taken first."""
+        return [item for item, _ in self.queue if item != without]
+
+
+def _user_message(state: SessionState, event: Event) -> None:
+    state.unanswered.append(event)
+
+
+def _turn_started(state: SessionState, event: Event) -> None:
+    state.turn_open, state.turn_id, state.turn_started_seq = True, event.turn_id, event.seq
+    state.steps, state.stopping = 0, False
+    state.unanswered.clear()
+
+
+def _turn_completed(state: SessionState, event: Event) -> None:
+    state.turn_open, state.stopping = False, False
+    state.unanswered.clear()
+
+
+def _status(state: SessionState, event: Event) -> None:
+    state.phase = event.status_changed.phase
+    state.stopping = state.stopping or state.phase == StatusChanged.PHASE_STOPPING
+
+
+def _queue(state: SessionState, event: Event) -> None:
+    change = event.queue_changed
+    texts = dict(state.queue)
+    texts[change.queue_item_id] = change.text or texts.get(change.queue_item_id, "")
+    if change.change in (QueueChanged.CHANGE_TAKEN, QueueChanged.CHANGE_CANCELLED):
+        texts.pop(change.queue_item_id, None)
+    state.queue = [(item, texts[item]) for item in change.order if item in texts]
+
+
+def _usage(state: SessionState, event: Event) -> None:
+    state.steps += 1
+    state.session_cost_micros += event.usage.cost_micros
+
+
+def _command_completed(state: SessionState, event: Event) -> None:
+    state.open_commands.pop(event.item_id, None)
+
+
+def _text_completed(state: SessionState, event: Event) -> None:
+    state.open_texts.pop(event.item_id, None)
+
+
+def _call_completed(state: SessionState, event: Event) -> None:
+    state.open_calls.pop(event.item_id, None)
+
+
+def _file_edited(state: SessionState, event: Event) -> None:
+    state.tree = event.file_edited.tree_after or state.tree
+
+
+def _checkpoint(state: SessionState, event: Event) -> None:
+    state.tree, state.cloned = event.checkpoint_created.tree, True
+
+
+def _pushed(state: SessionState, event: Event) -> None:
+    state.pushes = int(event.labels.get("push", state.pushes + 1))
+
+
+def _resolved(state: SessionState, event: Event) -> None:
+    state.answers[event.approval_resolved.request_id] = event.approval_resolved
+
+
+_HANDLERS: dict[str, Callable[[SessionState, Event], None]] = {
+    "user_message": _user_message,
+    "turn_started": _turn_started,
+    "turn_completed": _turn_completed,
+    "status_changed": _status,
+    "queue_changed": _queue,
+    "usage": _usage,
+    "text_started": lambda state, event: state.open_texts.__setitem__(event.item_id, event),
+    "text_completed": _text_completed,
+    "command_started": lambda state, event: state.open_commands.__setitem__(event.item_id, event),
+    "command_completed": _command_completed,
+    "tool_call_started": lambda state, event: state.open_calls.__setitem__(event.item_id, event),
+    "tool_call_completed": _call_completed,
+    "file_edited": _file_edited,
+    "checkpoint_created": _checkpoint,
+    "branch_pushed": _pushed,
+    "approval_requested": lambda state, event: state.questions.__setitem__(event.approval_requested.request_id, event),
+    "approval_resolved": _resolved,
+}

@@ -1,0 +1,131 @@
+"""What comes back from the sandbox and from integrations, in our words."""
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TypeAlias
+
+from lucid.sessions.v1.event_pb2 import CommandCompleted, FileEdited
+
+
+@dataclass(frozen=True)
+class Confinement:
+    """A sandbox that takes commands. `level`: docker, bubblewrap or process."""
+
+    level: str
+    image: str
+    workspace: str
+    workspace_kept: bool
+
+
+@dataclass(frozen=True)
+class CommandBegun:
+    """The command runs, or ran: `attached` says that an earlier call had started it."""
+
+    cwd: str
+    attached: bool
+
+
+@dataclass(frozen=True)
+class CommandOutput:
+    """Bytes it printed; `offset` is where they begin."""
+
+    offset: int
+    data: bytes
+
+
+@dataclass(frozen=True)
+class CommandEnded:
+    """Its end, in the log's own form. `left_running`: processes in the background."""
+
+    completed: CommandCompleted
+    left_running: int = 0
+
+
+CommandFrame: TypeAlias = CommandBegun | CommandOutput | CommandEnded
+
+
+@dataclass(frozen=True)
+class CreateFile:
+    """Write a whole file."""
+
+    content: str
+    overwrite: bool = False
+
+
+@dataclass(frozen=True)
+class ReplaceText:
+    """Replace a text that occurs exactly once."""
+
+    old_text: str
+    new_text: str
+
+
+@dataclass(frozen=True)
+class InsertText:
+    """Insert after a line; 0 = at the beginning."""
+
+    after_line: int
+    text: str
+
+
+FileEdit: TypeAlias = CreateFile | ReplaceText | InsertText
+
+
+@dataclass(frozen=True)
+class FileContent:
+    """A file or a range of it."""
+
+    data: bytes
+    size: int
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A tree and what changed since another one (via, cause and trees of the changes are not yet filled in)."""
+
+    tree: str
+    changes: tuple[FileEdited, ...]
+    head_commit: str
+
+
+@dataclass(frozen=True)
+class Gate:
+    """The one way out of a session's sandbox: this repository, branches under the prefix."""
+
+    provider: str
+    full_name: str
+    clone_url: str
+    default_branch: str
+    url: str
+    branch_prefix: str
+    git_config: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Push:
+    """A push the provider has accepted; numbers count from 1 in a session."""
+
+    number: int
+    provider: str
+    repo: str
+    branch: str
+    commit: str
+
+
+class ToolFailure(Exception):
+    """The sandbox or a provider refused; the text is for the model. `reason` is the other side's stable word."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        self.reason = reason
+        self.message = message
+        super().__init__(message)
+
+
+class Outcome(Enum):
+    """How a turn's run ended for its worker."""
+
+    COMPLETED = "completed"
+    WAITING = "waiting"
+    INTERRUPTED = "interrupted"
+    FAILED = "failed"
+    LIMIT = "limit"

@@ -1,0 +1,217 @@
+"""What the sessions service needs from outside, and the frozen bundle of it."""
+
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from lucid.sessions.v1.event_pb2 import Event, ItemCursor, PullRequestChanged
+
+from services.sessions.domain.conversation import ModelRequest, Piece
+from services.sessions.domain.models import Change, Lease, SessionRecord
+from services.sessions.domain.work import (
+    CommandFrame,
+    Confinement,
+    FileContent,
+    FileEdit,
+    Gate,
+    Push,
+    Snapshot,
+)
+
+Transition = Callable[[SessionRecord], Change]
+"""Decides, on the locked row inside the storing transaction, what happens. Raises a LucidError to refuse."""
+
+
+class EventStore(Protocol):
+    """Sessions and their logs. Durable before it answers; one gapless order per session."""
+
+    async def create(self, record: SessionRecord, request_id: str, change: Change) -> SessionRecord:
+        """Stores a new session with its first events; the same (owner, request_id) answers the first one."""
+
+    async def get(self, session_id: str) -> SessionRecord:
+        """Raises SessionNotFound."""
+
+    async def list_sessions(
+        self, owner_id: str, before: tuple[float, str] | None, limit: int, query: str
+    ) -> list[SessionRecord]:
+        """Most recently changed first; `before` is the (update_time, session_id) of the last one seen."""
+
+    async def delete(self, session_id: str) -> None:
+        """Removes the session with its log."""
+
+    async def apply(self, session_id: str, transition: Transition, lease: Lease | None = None) -> list[Event]:
+        """Runs a transition and answers its events as stored. Raises SessionNotFound, Fenced, or what it raises."""
+
+    async def read(self, session_id: str, after: int, upto: int, limit: int) -> list[tuple[int, bytes]]:
+        """(seq, stored bytes) with after < seq <= upto, in order, at most `limit`."""
+
+    async def find(self, session_id: str, key: str) -> Event | None:
+        """The event stored under a key."""
+
+    async def claim(self, worker: str, limit: int) -> list[SessionRecord]:
+        """Takes over wanted sessions whose lease is free or has run out, each with a new epoch."""
+
+    async def renew(self, worker: str, session_ids: Sequence[str]) -> dict[str, bool]:
+        """Extends leases; answers those still ours with whether a stop is requested."""
+
+    async def save_progress(self, items: Mapping[tuple[str, str, int], bytes]) -> None:
+        """Check-points the bytes of open items by (session_id, item_id, channel)."""
+
+    async def load_progress(self, session_id: str) -> dict[tuple[str, int], bytes]:
+        """The last check-points."""
+
+
+class LiveHub(Protocol):
+    """What is in progress: open items' bytes and the wake-ups of watchers."""
+
+    def open(self, session_id: str, item_id: str, channel: int, data: bytes = b"") -> None:
+        """An item begins (or is taken up again with the bytes it has)."""
+
+    def write(self, session_id: str, item_id: str, channel: int, offset: int, data: bytes) -> None:
+        """Bytes of an open item; those it has already are not sent twice."""
+
+    def content(self, session_id: str, item_id: str, channel: int) -> bytes:
+        """What the item has so far."""
+
+    def adopt(self, session_id: str, seq: int, started: Iterable[tuple[Event, bytes]]) -> None:
+        """A new owner tells where the log stands and which items are open in it."""
+
+    def texts(self, session_id: str) -> dict[tuple[str, int], bytes]:
+        """All open bytes of a session by (item_id, channel)."""
+
+    def drop(self, session_id: str) -> None:
+        """The owner has let go: what is in progress here is in progress no more."""
+
+    def watch(
+        self, session_id: str, epoch: int, after_seq: int, items: Sequence[ItemCursor], last_n: int, durable_only: bool
+    ) -> AsyncIterator[bytes]:
+        """Serialised WatchEventsResponse messages. Raises SessionNotFound, CursorBeyondEnd, Resync."""
+
+
+class LanguageModel(Protocol):
+    """One provider's models."""
+
+    def stream(self, request: ModelRequest) -> AsyncGenerator[Piece, None]:
+        """Pieces as they come, a StopPiece last. Raises ModelFailure; a stream that breaks off is one too."""
+
+
+class Models(Protocol):
+    """The models of this installation."""
+
+    @property
+    def default(self) -> str:
+        """`provider/model`, or `demo`."""
+
+    def names(self) -> tuple[str, ...]:
+        """Those to choose from, the default first."""
+
+    def check(self, model: str, has_own_key: bool) -> None:
+        """Raises UnknownModel or NoModelKey."""
+
+    def open(self, model: str) -> LanguageModel:
+        """The adapter that serves the model."""
+
+
+class Workspace(Protocol):
+    """The sandbox of one session. Raises ToolFailure for a refusal, ConnectionError while it cannot be reached."""
+
+    async def create(self, record: SessionRecord, gate: Gate | None) -> Confinement:
+        """Makes it, or brings it back on its kept workspace. Safe to repeat."""
+
+    def run(
+        self, record: SessionRecord, key: str, command: str, timeout_ms: int, cwd: str = ""
+    ) -> AsyncIterator[CommandFrame]:
+        """Starts a command at most once per key, or attaches to it; CommandBegun first, CommandEnded last."""
+
+    async def stop(self, record: SessionRecord, key: str) -> None:
+        """Ends a command (empty key: all of them) with every process it started."""
+
+    async def read(self, record: SessionRecord, path: str, offset: int = 0, limit: int = 0) -> FileContent:
+        """A file or a range of it."""
+
+    async def edit(self, record: SessionRecord, key: str, path: str, edit: FileEdit) -> None:
+        """Changes a file at most once per key."""
+
+    async def snapshot(self, record: SessionRecord, path: str, since: str) -> Snapshot:
+        """The tree under `path` and what changed since an earlier tree."""
+
+    async def delete(self, record: SessionRecord) -> None:
+        """Removes sandbox and workspace. Safe to repeat."""
+
+
+class Forge(Protocol):
+    """Integrations. Raises ToolFailure for a refusal, ConnectionError while it cannot be reached."""
+
+    async def open_gate(self, record: SessionRecord) -> Gate:
+        """Opens the gate to the session's repository. Safe to repeat."""
+
+    async def close_gate(self, record: SessionRecord) -> None:
+        """Closes it. Safe to repeat."""
+
+    async def pushes(self, record: SessionRecord, after: int) -> list[Push]:
+        """Accepted pushes after a number."""
+
+    async def open_pull_request(
+        self, record: SessionRecord, key: str, title: str, body: str, draft: bool
+    ) -> PullRequestChanged:
+        """Opens the session's pull request at most once per key, or adopts the open one."""
+
+
+class Clock(Protocol):
+    """Waiting; injected so that tests need not wait."""
+
+    async def sleep(self, seconds: float) -> None:
+        """Waits."""
+
+    def monotonic(self) -> float:
+        """Seconds from an arbitrary point; for durations only."""
+
+
+class Signals(Protocol):
+    """Tells this process's runner at once what it would otherwise find out by looking."""
+
+    def wanted(self) -> None:
+        """A session has work to do."""
+
+    def stop(self, session_id: str) -> None:
+        """A stop was requested."""
+
+    def deleted(self, session_id: str) -> None:
+        """The session is gone."""
+
+
+class Sealer(Protocol):
+    """Keeps secrets unreadable at rest."""
+
+    def seal(self, owner_id: str, secret: str) -> str:
+        """The sealed form."""
+
+    def open(self, owner_id: str, sealed: str) -> str:
+        """The secret. Raises ValueError if it was altered or belongs to another owner."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What bounds a turn. Times in seconds."""
+
+    max_iterations: int = 50
+    conversation_timeout: float = 1800.0
+    command_timeout: float = 600.0
+    model_retries: int = 4
+    first_token_timeout: float = 300.0
+    between_tokens_timeout: float = 120.0
+
+
+@dataclass(frozen=True)
+class Ports:
+    """Everything a use case or the agent may touch."""
+
+    store: EventStore
+    live: LiveHub
+    models: Models
+    workspace: Workspace
+    forge: Forge
+    clock: Clock
+    sealer: Sealer
+    signals: Signals
+    limits: Limits

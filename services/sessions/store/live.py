@@ -1,0 +1,261 @@
+"""What is in progress, and who follows it (events.md §4).
+
+A session in use keeps an append-only list of serialised answers; a watcher is a cursor into it and a wake-up. Resume,
+fan-out, batching and back-pressure are this one structure. A session that nobody follows and nobody runs keeps nothing.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from lucid.sessions.v1.event_pb2 import Event, Frame, Heartbeat, ItemCursor, ItemProgress, Reset
+
+from services.sessions.domain.errors import Resync, SessionNotFound
+from services.sessions.store.frames import delta_response, event_response, frame_response
+
+MAX_BUFFERED = 8 * 1024 * 1024
+MAX_MESSAGE = 256 * 1024
+DELTA_PIECE = 64 * 1024
+HEARTBEAT_SECONDS = 15.0
+_STARTS = frozenset({"text_started", "command_started"})
+_ENDS = frozenset({"text_completed", "command_completed"})
+
+
+@dataclass
+class OpenBytes:
+    """One channel of an item in progress."""
+
+    item_id: str
+    channel: int
+    data: bytearray
+    started_seq: int = 0
+    started: bytes = b""
+
+
+@dataclass
+class _Answer:
+    data: bytes
+    is_delta: bool
+
+
+class Watcher:
+    """A cursor into a session's answers."""
+
+    def __init__(self, stream: "SessionStream", durable_only: bool) -> None:
+        self._stream = stream
+        self._durable_only = durable_only
+        self.position = stream.end
+        self.wake = asyncio.Event()
+
+    def take(self) -> bytes:
+        """Everything that waits, joined, at most MAX_MESSAGE (or one answer). Raises Resync if too much was missed."""
+        stream = self._stream
+        if stream.deleted:
+            raise SessionNotFound
+        if self.position < stream.begin:
+            raise Resync
+        parts: list[bytes] = []
+        size = 0
+        while self.position < stream.end:
+            answer = stream.answer(self.position)
+            if size and size + len(answer.data) > MAX_MESSAGE:
+                return b"".join(parts)
+            self.position += 1
+            if not (self._durable_only and answer.is_delta):
+                parts.append(answer.data)
+                size += len(answer.data)
+        self.wake.clear()
+        return b"".join(parts)
+
+
+@dataclass
+class SessionStream:
+    """A session in use. `seq`: the last event published here (0: none yet)."""
+
+    seq: int = 0
+    begin: int = 0
+    answers: list[_Answer] = field(default_factory=list)
+    buffered: int = 0
+    items: dict[tuple[str, int], OpenBytes] = field(default_factory=dict)
+    watchers: set[Watcher] = field(default_factory=set)
+    pins: int = 0
+    deleted: bool = False
+
+    @property
+    def end(self) -> int:
+        """Where the next answer will stand."""
+        return self.begin + len(self.answers)
+
+    @property
+    def idle(self) -> bool:
+        """Nothing here that is not in the database."""
+        return not self.items and not self.watchers and not self.pins
+
+    def answer(self, position: int) -> _Answer:
+        """The answer at a position that is still kept."""
+        return self.answers[position - self.begin]
+
+    def push(self, data: bytes, *, is_delta: bool) -> None:
+        """Adds an answer and wakes the watchers; without any it is dropped."""
+        if not self.watchers:
+            self.begin += len(self.answers)
+            self.answers.clear()
+            self.buffered = 0
+            return
+        self.answers.append(_Answer(data, is_delta))
+        self.buffered += len(data)
+        for watcher in self.watchers:
+            watcher.wake.set()
+        if self.buffered > MAX_BUFFERED or len(self.answers) & 1023 == 0:
+            self._trim()
+
+    def _trim(self) -> None:
+        """Drops what everybody has; beyond the bound also what a slow one has not: it is told to resync."""
+        slowest = min(watcher.position for watcher in self.watchers)
+        keep = max(0, slowest - self.begin)
+        size = self.buffered - sum(len(answer.data) for answer in self.answers[:keep])
+        while size > MAX_BUFFERED and keep < len(self.answers):
+            size -= len(self.answers[keep].data)
+            keep += 1
+        del self.answers[:keep]
+        self.begin += keep
+        self.buffered = size
+
+    def open_items(self) -> list[OpenBytes]:
+        """Items whose started event is in the log, in the order of those events."""
+        return sorted((item for item in self.items.values() if item.started_seq), key=lambda item: item.started_seq)
+
+
+class Hub:
+    """All sessions in use of this process. Everything here is synchronous: one step can not be torn by another."""
+
+    def __init__(self) -> None:
+        self._streams: dict[str, SessionStream] = {}
+
+    def stream(self, session_id: str) -> SessionStream:
+        """The session's stream, made if it is not in use yet."""
+        return self._streams.setdefault(session_id, SessionStream())
+
+    def publish(self, session_id: str, stored: Iterable[tuple[Event, bytes]]) -> None:
+        """Events that have just become durable, in order."""
+        stream = self._streams.get(session_id)
+        if stream is None:
+            return
+        for event, data in stored:
+            if event.seq <= stream.seq:
+                continue
+            stream.seq = event.seq
+            kind = event.WhichOneof("payload")
+            if kind in _STARTS:
+                self._mark_started(stream, event.item_id, event.seq, data)
+            elif kind in _ENDS:
+                for key in [key for key in stream.items if key[0] == event.item_id]:
+                    del stream.items[key]
+            stream.push(event_response(data), is_delta=False)
+        self.release(session_id)
+
+    def adopt(self, session_id: str, seq: int, started: Iterable[tuple[Event, bytes]]) -> None:
+        """A new owner tells where the log stands and which items are open in it."""
+        stream = self.stream(session_id)
+        # Only where nothing was published yet: an event that is committed and not yet published must still reach
+        # those who follow already.
+        stream.seq = stream.seq or seq
+        for event, data in started:
+            self._mark_started(stream, event.item_id, event.seq, data)
+
+    @staticmethod
+    def _mark_started(stream: SessionStream, item_id: str, seq: int, data: bytes) -> None:
+        for (item, _), open_bytes in stream.items.items():
+            if item == item_id:
+                open_bytes.started_seq, open_bytes.started = seq, data
+
+    def open(self, session_id: str, item_id: str, channel: int, data: bytes = b"") -> None:
+        """An item begins, or is taken up again with the bytes it has."""
+        self.stream(session_id).items.setdefault((item_id, channel), OpenBytes(item_id, channel, bytearray(data)))
+
+    def write(self, session_id: str, item_id: str, channel: int, offset: int, data: bytes) -> None:
+        """Bytes of an open item; those it has already are not sent twice."""
+        stream = self.stream(session_id)
+        item = stream.items.get((item_id, channel))
+        if item is None:
+            return
+        have = len(item.data)
+        if offset > have or offset + len(data) <= have:
+            return
+        fresh = data[have - offset :]
+        item.data += fresh
+        stream.push(delta_response(item_id, channel, have, fresh, stream.seq), is_delta=True)
+
+    def content(self, session_id: str, item_id: str, channel: int) -> bytes:
+        """What the item has so far."""
+        stream = self._streams.get(session_id)
+        item = stream.items.get((item_id, channel)) if stream else None
+        return bytes(item.data) if item else b""
+
+    def texts(self, session_id: str) -> dict[tuple[str, int], bytes]:
+        """All open bytes of a session, for check-points."""
+        stream = self._streams.get(session_id)
+        return {key: bytes(item.data) for key, item in stream.items.items()} if stream else {}
+
+    def drop(self, session_id: str) -> None:
+        """The owner has let go: what is in progress here is in progress no more."""
+        stream = self._streams.get(session_id)
+        if stream is not None:
+            stream.items.clear()
+            self.release(session_id)
+
+    def forget(self, session_id: str) -> None:
+        """The session is deleted: its watchers are told."""
+        stream = self._streams.pop(session_id, None)
+        if stream is not None:
+            stream.deleted = True
+            for watcher in stream.watchers:
+                watcher.wake.set()
+
+    def release(self, session_id: str) -> None:
+        """Keeps nothing of a session that nobody follows and nobody runs."""
+        stream = self._streams.get(session_id)
+        if stream is not None and stream.idle:
+            del self._streams[session_id]
+
+
+def reset(epoch: int) -> bytes:
+    """Tells the watcher that its state belongs to another log."""
+    return frame_response(Frame(reset=Reset(epoch=epoch, reason="EPOCH_CHANGED")))
+
+
+def heartbeat(stream: SessionStream) -> bytes:
+    """A sign of life with where everything stands."""
+    beat = Heartbeat(last_seq=stream.seq)
+    beat.time.GetCurrentTime()
+    beat.open.extend(
+        ItemProgress(item_id=item.item_id, channel=item.channel, length=len(item.data))  # type: ignore[arg-type]
+        for item in stream.open_items()
+    )
+    return frame_response(Frame(heartbeat=beat))
+
+
+async def follow(stream: SessionStream, watcher: Watcher) -> AsyncIterator[bytes]:
+    """What comes after the snapshot, live."""
+    while True:
+        data = watcher.take()
+        if data:
+            yield data
+            continue
+        try:
+            async with asyncio.timeout(HEARTBEAT_SECONDS):
+                await watcher.wake.wait()
+        except TimeoutError:
+            yield heartbeat(stream)
+
+
+def snapshot(items: Sequence[tuple[OpenBytes, int]], cursors: Sequence[ItemCursor], after_seq: int) -> list[bytes]:
+    """One delta per open item with the bytes the watcher lacks; `items` come with their length at registration."""
+    have = {(cursor.item_id, int(cursor.channel)): cursor.have for cursor in cursors}
+    answers = []
+    for item, length in items:
+        start = min(have.get((item.item_id, item.channel), 0), length)
+        for offset in range(start, length, DELTA_PIECE):
+            piece = bytes(item.data[offset : min(offset + DELTA_PIECE, length)])
+            answers.append(delta_response(item.item_id, item.channel, offset, piece, after_seq))
+    return answers

@@ -1,0 +1,1 @@
+"""Alembic's home for the tables of sessions."""

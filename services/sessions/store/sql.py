@@ -1,0 +1,194 @@
+"""The EventStore on SQLite and Postgres."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from lucid.sessions.v1.event_pb2 import Event
+from sqlalchemy import ColumnElement, and_, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy.exc import IntegrityError
+
+from services.sessions.domain.errors import SessionNotFound
+from services.sessions.domain.models import Change, Draft, Lease, SessionRecord
+from services.sessions.ports import Transition
+from services.sessions.store.database import Database, migrate
+from services.sessions.store.rows import change_row, new_row, to_record
+from services.sessions.store.tables import events, progress, sessions
+from services.sessions.store.writer import GroupWriter, Publish, number
+
+
+class SqlEventStore:
+    """Sessions and their logs. `lease_seconds`: how long an owner may be silent before another one takes over."""
+
+    def __init__(
+        self, database: Database, publish: Publish, lease_seconds: float, on_deleted: Callable[[str], None]
+    ) -> None:
+        self._database = database
+        self._lease_seconds = lease_seconds
+        self._publish = publish
+        self._on_deleted = on_deleted
+        self._writer = GroupWriter(database, publish)
+        self._writing: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Migrates and begins to write."""
+        await migrate(self._database)
+        self._writing = asyncio.create_task(self._writer.run(), name="event-writer")
+
+    async def stop(self) -> None:
+        """Writes what waits, then closes."""
+        if self._writing is not None:
+            self._writing.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._writing
+            await self._writer.drain()
+        await self._database.dispose()
+
+    async def create(self, record: SessionRecord, request_id: str, change: Change) -> SessionRecord:
+        """Stores a new session with its first events; the same (owner, request_id) answers the first one."""
+        if known := await self._by_request(record.owner_id, request_id):
+            return known
+        row = new_row(record, request_id)
+        stored: list[tuple[Draft, bytes]] = []
+        change_row(row, change)
+        try:
+            async with self._database.write.begin() as connection:
+                now = (await connection.execute(select(self._database.now))).scalar_one()
+                row.update(create_time=now, update_time=now)
+                for draft in change.drafts:
+                    stored.append((draft, number(draft.event, row, now)))
+                await connection.execute(insert(sessions).values(row))
+                rows = [
+                    {"session_id": record.session_id, "seq": draft.event.seq, "key": draft.key or None, "data": data}
+                    for draft, data in stored
+                ]
+                await connection.execute(insert(events), rows)
+        except IntegrityError:
+            # The same request came twice at once; the other one won.
+            if known := await self._by_request(record.owner_id, request_id):
+                return known
+            raise
+        self._publish(record.session_id, [(draft.event, data) for draft, data in stored])
+        return to_record(row)
+
+    async def _by_request(self, owner_id: str, request_id: str) -> SessionRecord | None:
+        return await self._one(and_(sessions.c.owner_id == owner_id, sessions.c.request_id == request_id))
+
+    async def _one(self, where: ColumnElement[bool]) -> SessionRecord | None:
+        async with self._database.read.connect() as connection:
+            row = (await connection.execute(select(sessions).where(where))).mappings().one_or_none()
+        return None if row is None else to_record(dict(row))
+
+    async def get(self, session_id: str) -> SessionRecord:
+        """Raises SessionNotFound."""
+        record = await self._one(sessions.c.session_id == session_id)
+        if record is None:
+            raise SessionNotFound(session_id=session_id)
+        return record
+
+    async def list_sessions(
+        self, owner_id: str, before: tuple[float, str] | None, limit: int, query: str
+    ) -> list[SessionRecord]:
+        """Most recently changed first."""
+        wanted: Any = select(sessions).where(sessions.c.owner_id == owner_id)
+        if before is not None:
+            changed, session_id = before
+            earlier = and_(sessions.c.update_time == changed, sessions.c.session_id < session_id)
+            wanted = wanted.where(or_(sessions.c.update_time < changed, earlier))
+        if query:
+            needle = query.lower()
+            holds = [
+                func.lower(column).contains(needle, autoescape=True) for column in (sessions.c.title, sessions.c.task)
+            ]
+            wanted = wanted.where(or_(*holds))
+        wanted = wanted.order_by(sessions.c.update_time.desc(), sessions.c.session_id.desc()).limit(limit)
+        async with self._database.read.connect() as connection:
+            return [to_record(dict(row)) for row in (await connection.execute(wanted)).mappings()]
+
+    async def delete(self, session_id: str) -> None:
+        """Removes the session with its log."""
+        async with self._database.write.begin() as connection:
+            await connection.execute(delete(sessions).where(sessions.c.session_id == session_id))
+        self._on_deleted(session_id)
+
+    async def apply(self, session_id: str, transition: Transition, lease: Lease | None = None) -> list[Event]:
+        """Runs a transition in the next group and answers its events as stored."""
+        return await self._writer.submit(session_id, transition, lease)
+
+    async def read(self, session_id: str, after: int, upto: int, limit: int) -> list[tuple[int, bytes]]:
+        """(seq, stored bytes) with after < seq <= upto, in order."""
+        query = (
+            select(events.c.seq, events.c.data)
+            .where(events.c.session_id == session_id, events.c.seq > after, events.c.seq <= min(upto, 2**31 - 1))
+            .order_by(events.c.seq)
+            .limit(limit)
+        )
+        async with self._database.read.connect() as connection:
+            return [(seq, data) for seq, data in await connection.execute(query)]
+
+    async def find(self, session_id: str, key: str) -> Event | None:
+        """The event stored under a key."""
+        query = select(events.c.data).where(events.c.session_id == session_id, events.c.key == key)
+        async with self._database.read.connect() as connection:
+            data = (await connection.execute(query)).scalar_one_or_none()
+        return None if data is None else Event.FromString(data)
+
+    async def claim(self, worker: str, limit: int) -> list[SessionRecord]:
+        """Takes over wanted sessions whose lease is free or has run out, each with a new epoch."""
+        now = self._database.now
+        free = select(sessions.c.session_id).where(sessions.c.wanted, sessions.c.lease_until < now).limit(limit)
+        if self._database.locks_rows:
+            free = free.with_for_update(skip_locked=True)
+        claimed = (
+            update(sessions)
+            .where(sessions.c.session_id.in_(free.scalar_subquery()))
+            .values(lease_owner=worker, lease_epoch=sessions.c.lease_epoch + 1, lease_until=now + self._lease_seconds)
+            .returning(sessions)
+        )
+        if not await self._anything_to_claim():
+            return []
+        async with self._database.write.begin() as connection:
+            return [to_record(dict(row)) for row in (await connection.execute(claimed)).mappings()]
+
+    async def _anything_to_claim(self) -> bool:
+        """A read first: on SQLite every write transaction holds up the log's writer."""
+        query = select(sessions.c.session_id).where(sessions.c.wanted, sessions.c.lease_until < self._database.now)
+        async with self._database.read.connect() as connection:
+            return (await connection.execute(query.limit(1))).first() is not None
+
+    async def renew(self, worker: str, session_ids: Sequence[str]) -> dict[str, bool]:
+        """Extends leases; answers those still ours with whether a stop is requested."""
+        renewed = (
+            update(sessions)
+            .where(sessions.c.session_id.in_(session_ids), sessions.c.lease_owner == worker)
+            .values(lease_until=self._database.now + self._lease_seconds)
+            .returning(sessions.c.session_id, sessions.c.stop_requested)
+        )
+        async with self._database.write.begin() as connection:
+            return {session_id: bool(stop) for session_id, stop in await connection.execute(renewed)}
+
+    async def save_progress(self, items: Mapping[tuple[str, str, int], bytes]) -> None:
+        """Check-points the bytes of open items; those of a session that is being deleted may be lost with it."""
+        where = [{"session": session_id, "item": item, "chan": channel} for session_id, item, channel in items]
+        which = and_(
+            progress.c.session_id == bindparam("session"),
+            progress.c.item_id == bindparam("item"),
+            progress.c.channel == bindparam("chan"),
+        )
+        rows = [
+            {"session_id": session_id, "item_id": item, "channel": channel, "data": data}
+            for (session_id, item, channel), data in items.items()
+        ]
+        with contextlib.suppress(IntegrityError):
+            async with self._database.write.begin() as connection:
+                await connection.execute(delete(progress).where(which), where)
+                await connection.execute(insert(progress), rows)
+
+    async def load_progress(self, session_id: str) -> dict[tuple[str, int], bytes]:
+        """The last check-points."""
+        query = select(progress.c.item_id, progress.c.channel, progress.c.data).where(
+            progress.c.session_id == session_id
+        )
+        async with self._database.read.connect() as connection:
+            return {(item, channel): data for item, channel, data in await connection.execute(query)}

@@ -1,0 +1,76 @@
+"""The tables of the sessions service; one definition for SQLite and Postgres."""
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+metadata = MetaData()
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("session_id", String(64), primary_key=True),
+    Column("owner_id", String(128), nullable=False),
+    Column("request_id", String(128), nullable=False),
+    Column("title", String(255), nullable=False),
+    Column("task", Text, nullable=False),
+    Column("state", Integer, nullable=False),
+    Column("model", String(255), nullable=False),
+    Column("sandbox_id", String(64), nullable=False),
+    Column("provider", String(32)),
+    Column("repo_full_name", String(512), nullable=False, server_default=""),
+    Column("repo_url", Text, nullable=False, server_default=""),
+    Column("base_branch", String(255), nullable=False, server_default=""),
+    Column("project_id", String(255), nullable=False, server_default=""),
+    Column("confinement", String(32), nullable=False, server_default=""),
+    Column("git_user_name", String(255), nullable=False, server_default=""),
+    Column("git_user_email", String(400), nullable=False, server_default=""),
+    Column("model_key_sealed", Text, nullable=False, server_default=""),
+    Column("pull_request", LargeBinary),
+    Column("turn_open", Boolean, nullable=False),
+    Column("seq", Integer, nullable=False),
+    Column("last_hash", LargeBinary, nullable=False),
+    Column("log_epoch", Integer, nullable=False),
+    # The owner's lease, by the database's clock (seconds since 1970). A session is claimed while `wanted`.
+    Column("wanted", Boolean, nullable=False),
+    Column("stop_requested", Boolean, nullable=False),
+    Column("lease_owner", String(64), nullable=False),
+    Column("lease_epoch", Integer, nullable=False),
+    Column("lease_until", Float, nullable=False),
+    Column("create_time", Float, nullable=False),
+    Column("update_time", Float, nullable=False),
+    UniqueConstraint("owner_id", "request_id", name="sessions_request"),
+    Index("sessions_by_owner", "owner_id", "update_time"),
+    Index("sessions_wanted", "wanted", "lease_until"),
+)
+
+events = Table(
+    "session_events",
+    metadata,
+    Column("session_id", String(64), ForeignKey("sessions.session_id", ondelete="CASCADE"), primary_key=True),
+    Column("seq", Integer, primary_key=True),
+    Column("key", String(255)),
+    # The serialised Event: what is hashed, sent and exported is these bytes.
+    Column("data", LargeBinary, nullable=False),
+    UniqueConstraint("session_id", "key", name="session_events_key"),
+)
+
+progress = Table(
+    "session_progress",
+    metadata,
+    Column("session_id", String(64), ForeignKey("sessions.session_id", ondelete="CASCADE"), primary_key=True),
+    Column("item_id", String(64), primary_key=True),
+    Column("channel", Integer, primary_key=True),
+    Column("data", LargeBinary, nullable=False),
+)

@@ -1,0 +1,214 @@
+"""The one writer of a process: what waits from all sessions goes into one transaction, then they are all woken.
+
+Inside the transaction each session's row is locked, the lease is checked, the transition decides on the row as it is,
+and its events get the next numbers. The fence and the events are one transaction, so a paused owner cannot write late.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from google.protobuf.timestamp_pb2 import Timestamp
+from lucid.sessions.v1.event_pb2 import Event
+from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.rpc import logs
+from services.rpc.errors import LucidError
+from services.rpc.ids import new_ulid
+from services.sessions.domain.errors import Fenced, SessionNotFound, StoreUnavailable
+from services.sessions.domain.models import Draft, Lease
+from services.sessions.ports import Transition
+from services.sessions.store.database import Database
+from services.sessions.store.rows import change_row, to_record
+from services.sessions.store.tables import events, progress, sessions
+
+log = logs.get_logger("lucid.sessions.writer")
+GROUP = 500
+ATTEMPTS = 3
+Publish = Callable[[str, list[tuple[Event, bytes]]], None]
+_ENDS = ("text_completed", "command_completed")
+_MUTABLE = (
+    "title", "state", "provider", "repo_full_name", "repo_url", "base_branch", "confinement", "pull_request",
+    "turn_open", "seq", "last_hash", "wanted", "stop_requested", "lease_owner", "lease_until", "update_time",
+)  # fmt: skip
+
+
+@dataclass
+class Pending:
+    """One caller's wish, and where its answer goes."""
+
+    session_id: str
+    decide: Transition
+    lease: Lease | None
+    answer: "asyncio.Future[list[Event]]"
+
+
+@dataclass
+class _Group:
+    """What one transaction has come to so far."""
+
+    rows: dict[str, dict[str, Any]]
+    now: float
+    inserts: list[dict[str, Any]] = field(default_factory=list)
+    stored: dict[str, list[tuple[Event, bytes]]] = field(default_factory=dict)
+    by_key: dict[tuple[str, str], Event] = field(default_factory=dict)
+    ended: list[dict[str, str]] = field(default_factory=list)
+    answers: list[tuple[Pending, list[Event] | LucidError]] = field(default_factory=list)
+
+
+class GroupWriter:
+    """Start `run` as a task; `submit` from anywhere on the loop."""
+
+    def __init__(self, database: Database, publish: Publish) -> None:
+        self._database = database
+        self._publish = publish
+        self._waiting: list[Pending] = []
+        self._wake = asyncio.Event()
+
+    async def submit(self, session_id: str, decide: Transition, lease: Lease | None) -> list[Event]:
+        """The transition's events, once they are durable."""
+        answer: asyncio.Future[list[Event]] = asyncio.get_running_loop().create_future()
+        self._waiting.append(Pending(session_id, decide, lease, answer))
+        self._wake.set()
+        # A caller that goes away does not undo what is on its way into the log.
+        return await asyncio.shield(answer)
+
+    async def run(self) -> None:
+        """Commits groups for ever."""
+        while True:
+            await self._wake.wait()
+            batch, self._waiting = self._waiting[:GROUP], self._waiting[GROUP:]
+            if not self._waiting:
+                self._wake.clear()
+            if batch:
+                await self._commit(batch)
+
+    async def drain(self) -> None:
+        """Commits what still waits; for an orderly end."""
+        while self._waiting:
+            batch, self._waiting = self._waiting[:GROUP], self._waiting[GROUP:]
+            await self._commit(batch)
+
+    async def _commit(self, batch: list[Pending]) -> None:
+        for attempt in range(ATTEMPTS):
+            try:
+                group = await self._transaction(batch)
+            except (DBAPIError, OSError) as error:
+                log.warning("commit failed", extra={"attempt": attempt, "error": type(error).__name__})
+                await asyncio.sleep(0.05 * 4**attempt)
+            except SQLAlchemyError as error:
+                log.error("commit failed", exc_info=error)
+                break
+            else:
+                self._answer(group)
+                return
+        for pending in batch:
+            if not pending.answer.done():
+                pending.answer.set_exception(StoreUnavailable())
+
+    def _answer(self, group: _Group) -> None:
+        for session_id, stored in group.stored.items():
+            self._publish(session_id, stored)
+        for pending, result in group.answers:
+            if pending.answer.done():
+                continue
+            if isinstance(result, LucidError):
+                pending.answer.set_exception(result)
+            else:
+                pending.answer.set_result(result)
+
+    async def _transaction(self, batch: list[Pending]) -> _Group:
+        async with self._database.write.begin() as connection:
+            group = await self._lock(connection, {pending.session_id for pending in batch})
+            for pending in batch:
+                try:
+                    result: list[Event] | LucidError = await self._one(connection, group, pending)
+                except LucidError as error:
+                    result = error
+                group.answers.append((pending, result))
+            await self._write(connection, group)
+        return group
+
+    async def _lock(self, connection: AsyncConnection, ids: Iterable[str]) -> _Group:
+        # In the order of their ids, so that two writers cannot wait for each other.
+        query = select(sessions, self._database.now.label("now")).where(sessions.c.session_id.in_(sorted(ids)))
+        if self._database.locks_rows:
+            query = query.order_by(sessions.c.session_id).with_for_update()
+        rows = [dict(row) for row in (await connection.execute(query)).mappings()]
+        return _Group({row["session_id"]: row for row in rows}, rows[0]["now"] if rows else 0.0)
+
+    async def _one(self, connection: AsyncConnection, group: _Group, pending: Pending) -> list[Event]:
+        row = group.rows.get(pending.session_id)
+        if row is None:
+            raise SessionNotFound(session_id=pending.session_id)
+        if pending.lease is not None and pending.lease.epoch != row["lease_epoch"]:
+            raise Fenced(session_id=pending.session_id)
+        change = pending.decide(to_record(row))
+        known = await self._known(connection, group, pending.session_id, change.drafts)
+        answer = [known.get(draft.key) or _store(group, row, draft) for draft in change.drafts]
+        change_row(row, change)
+        row["dirty"] = True
+        if change.drafts:
+            row["update_time"] = group.now
+        return answer
+
+    async def _known(
+        self, connection: AsyncConnection, group: _Group, session_id: str, drafts: Iterable[Draft]
+    ) -> dict[str, Event]:
+        keys = [draft.key for draft in drafts if draft.key]
+        known = {key: group.by_key[session_id, key] for key in keys if (session_id, key) in group.by_key}
+        missing = [key for key in keys if key not in known]
+        if missing:
+            query = select(events.c.key, events.c.data).where(
+                events.c.session_id == session_id, events.c.key.in_(missing)
+            )
+            for key, data in await connection.execute(query):
+                known[key] = Event.FromString(data)
+        return known
+
+    async def _write(self, connection: AsyncConnection, group: _Group) -> None:
+        if group.inserts:
+            await connection.execute(insert(events), group.inserts)
+        if group.ended:
+            ended = delete(progress).where(
+                progress.c.session_id == bindparam("ended_session"), progress.c.item_id == bindparam("ended_item")
+            )
+            await connection.execute(ended, group.ended)
+        changed = [
+            {"which": session_id, **{name: row[name] for name in _MUTABLE}}
+            for session_id, row in group.rows.items()
+            if row.get("dirty")
+        ]
+        if changed:
+            await connection.execute(update(sessions).where(sessions.c.session_id == bindparam("which")), changed)
+
+
+def number(event: Event, row: dict[str, Any], now: float) -> bytes:
+    """Gives an event its place at the end of a session's log; answers the bytes to store."""
+    row["seq"] += 1
+    event.session_id, event.epoch, event.seq = row["session_id"], row["log_epoch"], row["seq"]
+    event.event_id = event.event_id or new_ulid()
+    event.time.CopyFrom(Timestamp(seconds=int(now), nanos=int((now % 1) * 1e6) * 1000))
+    event.prev_hash = row["last_hash"]
+    data = event.SerializeToString(deterministic=True)
+    row["last_hash"] = hashlib.sha256(data).digest()
+    return data
+
+
+def _store(group: _Group, row: dict[str, Any], draft: Draft) -> Event:
+    event = Event()
+    # A copy: the group may be tried again, and the caller keeps its draft.
+    event.CopyFrom(draft.event)
+    data = number(event, row, group.now)
+    session_id = row["session_id"]
+    group.inserts.append({"session_id": session_id, "seq": event.seq, "key": draft.key or None, "data": data})
+    group.stored.setdefault(session_id, []).append((event, data))
+    if draft.key:
+        group.by_key[session_id, draft.key] = event
+    if event.WhichOneof("payload") in _ENDS:
+        group.ended.append({"ended_session": session_id, "ended_item": event.item_id})
+    return event
