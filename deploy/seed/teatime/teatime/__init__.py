@@ -1,0 +1,1 @@
+"""A tea timer for the terminal."""

@@ -1,0 +1,1 @@
+"""Every outside thing behind a port: providers, git, outward HTTP, sealing."""

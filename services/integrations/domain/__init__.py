@@ -1,0 +1,1 @@
+"""What integrations is about, without any technology."""

@@ -1,0 +1,1 @@
+"""One async function per RPC, and the steps they share."""

@@ -1,0 +1,36 @@
+"""Makes a pull request exactly once: after a doubtful failure it is looked up before anything is repeated."""
+
+import asyncio
+
+from services.integrations.domain.errors import OutcomeUnknown, ProviderUnavailable, PullRequestExists
+from services.integrations.domain.models import Proposal, PullRequest, Repository
+from services.integrations.ports import Ports
+from services.integrations.usecases.find_provider import find_provider
+
+ATTEMPTS = 3
+FIRST_PAUSE_SECONDS = 0.2
+
+
+async def place_pull_request(
+    ports: Ports, token: str, repository: Repository, proposal: Proposal, doubtful: bool
+) -> tuple[PullRequest, bool]:
+    """The pull request, and whether it had been open before this act.
+
+    `doubtful`: an earlier try of this very act may have succeeded. Raises ProviderUnavailable if that stays unknown.
+    """
+    place, name = find_provider(ports, repository.provider), repository.full_name
+    for attempt in range(ATTEMPTS):
+        if doubtful and (found := await place.find_pull_request(token, name, proposal.head, proposal.base)):
+            return found, False
+        try:
+            return await place.create_pull_request(token, name, proposal), False
+        except PullRequestExists:
+            found = await place.find_pull_request(token, name, proposal.head, proposal.base)
+            if found is not None:
+                return found, not doubtful
+        except OutcomeUnknown:
+            doubtful = True
+        await asyncio.sleep(FIRST_PAUSE_SECONDS * 2**attempt)
+    raise ProviderUnavailable(
+        "The provider did not say whether the pull request was opened. It is looked up next time."
+    )
