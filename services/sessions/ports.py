@@ -120,7 +120,7 @@ class Workspace(Protocol):
 
     def run(
         self, record: SessionRecord, key: str, command: str, timeout_ms: int, cwd: str = ""
-    ) -> AsyncIterator[CommandFrame]:
+    ) -> AsyncGenerator[CommandFrame, None]:
         """Starts a command at most once per key, or attaches to it; CommandBegun first, CommandEnded last."""
 
     async def stop(self, record: SessionRecord, key: str) -> None:

@@ -1,0 +1,130 @@
+"""The conversation as the model sees it, folded from the log one event at a time."""
+
+from collections.abc import Callable
+
+from lucid.sessions.v1.event_pb2 import CHANNEL_MESSAGE, Event
+
+from services.sessions.agent.arguments import plain
+from services.sessions.domain.conversation import AssistantTurn, ToolCall, ToolResult, Turn, UserTurn
+
+REASONING = "reasoning"
+ARGUMENT_ERROR = "argument_error"
+FINISH = "finish"
+CUT = "\n[interrupted here]"
+NO_RESULT = "This call was interrupted before its result was known. Look at the state of things before you repeat it."
+SUMMARY_LENGTH = 2000
+
+
+class Context:
+    """Turns for the next model call. One answer of the model: the texts and calls up to the next tool result.
+
+    `summary`: the closing words of the turn. `ended`: the agent has said that it is done. `cwd`: where its last
+    command left off. `thought_item_id`: the text that stands before what comes next.
+    """
+
+    def __init__(self) -> None:
+        self.summary = ""
+        self.ended = False
+        self.cwd = ""
+        self.thought_item_id = ""
+        self._turns: list[Turn] = []
+        self._texts: list[str] = []
+        self._calls: dict[str, ToolCall] = {}
+        self._results: dict[str, ToolResult] = {}
+        self._later: list[UserTurn] = []
+        self._reasoning: set[str] = set()
+        self._commands: set[str] = set()
+
+    def apply(self, event: Event) -> None:
+        """Takes the next event; kinds that the model is not told about are passed over."""
+        handler = _HANDLERS.get(event.WhichOneof("payload") or "")
+        if handler is not None:
+            handler(self, event)
+
+    def turns(self) -> tuple[Turn, ...]:
+        """All turns so far. A call without a result gets one that says so; what was said in between comes after."""
+        return (*self._turns, *self._answer())
+
+    def said_since(self, call_id: str) -> bool:
+        """Whether the person has written something while this call is open."""
+        return call_id in self._calls and bool(self._later)
+
+    def _answer(self) -> list[Turn]:
+        turns: list[Turn] = []
+        if self._texts or self._calls:
+            turns.append(AssistantTurn("\n\n".join(self._texts), tuple(self._calls.values())))
+        turns += [self._results.get(call_id, ToolResult(call_id, NO_RESULT, ok=False)) for call_id in self._calls]
+        return turns + self._later
+
+    def _close_answer(self) -> None:
+        self._turns += self._answer()
+        self._texts, self._later = [], []
+        self._calls, self._results = {}, {}
+
+    def _turn_started(self, event: Event) -> None:
+        self.ended, self.summary = False, ""
+
+    def _user_message(self, event: Event) -> None:
+        self.ended = False
+        if self._calls:
+            self._later.append(UserTurn(event.user_message.text))
+            return
+        self._close_answer()
+        self._turns.append(UserTurn(event.user_message.text))
+
+    def _text_started(self, event: Event) -> None:
+        if event.labels.get(REASONING):
+            self._reasoning.add(event.item_id)
+
+    def _text_completed(self, event: Event) -> None:
+        done = event.text_completed
+        reasoning = event.item_id in self._reasoning or bool(event.labels.get(REASONING))
+        self._reasoning.discard(event.item_id)
+        if done.reset:
+            return
+        self.thought_item_id = event.item_id
+        if reasoning or not done.text.strip():
+            return
+        if self._results:
+            self._close_answer()
+        self._texts.append(done.text + CUT if done.interrupted else done.text)
+        if done.channel == CHANNEL_MESSAGE and not done.interrupted:
+            self.ended, self.summary = True, done.text.strip()[:SUMMARY_LENGTH]
+
+    def _call_started(self, event: Event) -> None:
+        if self._results:
+            self._close_answer()
+        started = event.tool_call_started
+        error = event.labels.get(ARGUMENT_ERROR, "")
+        self._calls[event.item_id] = ToolCall(event.item_id, started.tool, plain(started.args), error)
+
+    def _call_completed(self, event: Event) -> None:
+        call, done = self._calls.get(event.item_id), event.tool_call_completed
+        if call is None or event.item_id in self._results:
+            return
+        self._results[event.item_id] = ToolResult(event.item_id, done.result_text, done.ok)
+        if call.name == FINISH and done.ok:
+            self.ended, self.summary = True, str(call.args.get("summary", "")).strip()[:SUMMARY_LENGTH]
+        if len(self._results) == len(self._calls):
+            self._close_answer()
+
+    def _command_started(self, event: Event) -> None:
+        if event.parent_item_id:
+            self._commands.add(event.item_id)
+
+    def _command_completed(self, event: Event) -> None:
+        if event.item_id in self._commands:
+            self._commands.discard(event.item_id)
+            self.cwd = event.command_completed.cwd_after or self.cwd
+
+
+_HANDLERS: dict[str, Callable[[Context, Event], None]] = {
+    "turn_started": Context._turn_started,
+    "user_message": Context._user_message,
+    "text_started": Context._text_started,
+    "text_completed": Context._text_completed,
+    "tool_call_started": Context._call_started,
+    "tool_call_completed": Context._call_completed,
+    "command_started": Context._command_started,
+    "command_completed": Context._command_completed,
+}

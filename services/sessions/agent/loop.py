@@ -1,0 +1,63 @@
+"""The agent's loop: ask the model, run the tools it calls, again, until it says that it is done.
+
+All state is the log. Going on after a crash is therefore the same as going on: calls that are open are run (again,
+under the same key), then the model is asked.
+"""
+
+from services.sessions.agent.failures import TurnFailed, empty_answers
+from services.sessions.agent.journal import Journal
+from services.sessions.agent.steps import CUT, EMPTY, Answer, ask_model
+from services.sessions.agent.tools import run_call
+from services.sessions.domain.work import Outcome
+
+MOST_EMPTY_ANSWERS = 2
+
+
+async def run_turn(journal: Journal) -> Outcome:
+    """Works on the open turn until it ends or waits for the person. Raises Fenced; a stop is a cancellation."""
+    try:
+        return await _work(journal)
+    except TurnFailed:
+        return Outcome.FAILED
+
+
+async def _work(journal: Journal) -> Outcome:
+    ends_at = journal.ports.clock.monotonic() + journal.ports.limits.conversation_timeout
+    nudge, empty, resumed = "", 0, True
+    while True:
+        if not await _run_open_calls(journal, resumed):
+            return Outcome.WAITING
+        if journal.context.ended:
+            return Outcome.COMPLETED
+        if _limit_reached(journal, ends_at):
+            return Outcome.LIMIT
+        answer = await ask_model(journal, nudge)
+        nudge, resumed = _nudge(answer), False
+        empty = empty + 1 if answer.empty else 0
+        if empty == MOST_EMPTY_ANSWERS:
+            await journal.append(journal.draft(system=True, error=empty_answers()))
+            raise TurnFailed
+
+
+async def _run_open_calls(journal: Journal, resumed: bool) -> bool:
+    """Runs what the model has called, one after another; False if one of them waits for the person."""
+    answered = [await run_call(journal, call, resumed) for call in list(journal.state.open_calls.values())]
+    return all(answered)
+
+
+def _limit_reached(journal: Journal, ends_at: float) -> bool:
+    limits, context = journal.ports.limits, journal.context
+    if journal.state.steps >= limits.max_iterations:
+        context.summary = f"Stopped at the limit of {limits.max_iterations} steps. A message goes on from here."
+        return True
+    if journal.ports.clock.monotonic() >= ends_at:
+        minutes = limits.conversation_timeout / 60
+        context.summary = f"Stopped at the time limit of {minutes:.0f} minutes. A message goes on from here."
+        return True
+    return False
+
+
+def _nudge(answer: Answer) -> str:
+    if answer.empty:
+        return EMPTY
+    return CUT if answer.stop is not None and answer.stop.cut and not answer.calls else ""

@@ -1,0 +1,138 @@
+"""run_command."""
+
+from typing import Any
+
+from lucid.sessions.v1.event_pb2 import (
+    CHANNEL_STDOUT,
+    CommandCompleted,
+    CommandStarted,
+    FileEdited,
+)
+
+from services.sessions.agent.arguments import BadArgument, integer, required
+from services.sessions.agent.commands import completed_draft, follow_command
+from services.sessions.agent.journal import Journal
+from services.sessions.agent.prompt import WORKSPACE
+from services.sessions.agent.tool import Tool, ToolAnswer, ToolRun, clip, one_line, parameters
+from services.sessions.agent.workspace import changes_since
+from services.sessions.domain.conversation import ToolSpec
+from services.sessions.domain.work import CommandEnded
+
+OUTPUT_LENGTH = 16_000
+LONGEST_COMMAND = 100_000
+
+
+def command_item(call_id: str) -> str:
+    """The item (and the sandbox's key) of a call's command."""
+    return f"{call_id}c"
+
+
+async def run_command(run: ToolRun) -> ToolAnswer:
+    """Runs a command once per call, shows its output while it runs, then looks at what it changed."""
+    command = _checked(required(run.args, "command"))
+    journal, limit = run.journal, run.journal.ports.limits.command_timeout
+    timeout = integer(run.args, "timeout_seconds", int(limit), 1, int(limit))
+    ended = await _earlier_end(run) if run.resumed else None
+    if ended is None:
+        ended = await _run(journal, run.item_id, command, timeout * 1000)
+    drafts = await changes_since(journal, run.item_id, FileEdited.VIA_COMMAND)
+    done = ended.completed
+    result: dict[str, Any] = {"exit_code": done.exit_code} if done.HasField("exit_code") else {}
+    return ToolAnswer(told(ended, timeout), result.get("exit_code") == 0, drafts, result)
+
+
+def _checked(command: str) -> str:
+    if "\0" in command or len(command.encode(errors="replace")) > LONGEST_COMMAND:
+        raise BadArgument(
+            f"A command is text without NUL, of at most {LONGEST_COMMAND} bytes; use edit_file for files."
+        )
+    return command
+
+
+async def _earlier_end(run: ToolRun) -> CommandEnded | None:
+    """The end of the command, if an earlier run of this call has stored it."""
+    journal = run.journal
+    event = await journal.ports.store.find(journal.session_id, f"{command_item(run.item_id)}:completed")
+    return None if event is None else CommandEnded(event.command_completed)
+
+
+async def _run(journal: Journal, call_id: str, command: str, timeout_ms: int) -> CommandEnded:
+    item = command_item(call_id)
+    await _started(journal, call_id, command, timeout_ms)
+    cwd = "" if journal.context.cwd else journal.workdir
+    ended = await follow_command(journal, item, command, timeout_ms, cwd)
+    await journal.append(completed_draft(journal, item, call_id, ended.completed))
+    return ended
+
+
+async def _started(journal: Journal, call_id: str, command: str, timeout_ms: int) -> None:
+    item = command_item(call_id)
+    journal.ports.live.open(journal.session_id, item, CHANNEL_STDOUT)
+    if item in journal.state.open_commands:
+        return
+    payload = CommandStarted(
+        command=command,
+        cwd=journal.context.cwd or f"{WORKSPACE}/{journal.workdir}".rstrip("/"),
+        timeout_ms=timeout_ms,
+        thought_item_id=journal.context.thought_item_id,
+    )
+    await journal.append(journal.draft(key=f"{item}:started", item_id=item, parent=call_id, command_started=payload))
+
+
+def told(ended: CommandEnded, timeout: int) -> str:
+    """What the model reads of a command's end and output."""
+    done = ended.completed
+    lines = [_how(done, timeout)]
+    if ended.left_running:
+        lines.append(f"[{ended.left_running} of its processes still run in the background]")
+    lines.append(_output(done) or "[no output]")
+    if done.cwd_after:
+        lines.append(f"[working directory: {done.cwd_after}]")
+    return "\n".join(lines)
+
+
+def _how(done: CommandCompleted, timeout: int) -> str:
+    match done.reason:
+        case CommandCompleted.REASON_TIMEOUT:
+            return f"The command ran longer than its limit of {timeout} s and was ended, with all it had started."
+        case CommandCompleted.REASON_STOPPED:
+            return "The command was stopped by the person."
+        case CommandCompleted.REASON_OOM:
+            return "The command was ended because the sandbox ran out of memory."
+        case CommandCompleted.REASON_SANDBOX_LOST:
+            return (
+                "The command was interrupted: the sandbox went away while it ran. It may have done part of its work. "
+                "Look at what is there before you run it again."
+            )
+    return f"Ended by {done.signal}." if done.signal else f"Exit code {done.exit_code}."
+
+
+def _output(done: CommandCompleted) -> str:
+    head, tail = done.head.decode(errors="replace"), done.tail.decode(errors="replace")
+    if not done.truncated:
+        return clip(head, OUTPUT_LENGTH).rstrip("\n")
+    half = OUTPUT_LENGTH // 2
+    left_out = done.total_bytes - len(head[:half].encode()) - len(tail[-half:].encode())
+    return f"{head[:half]}\n[… about {max(0, left_out)} bytes left out …]\n{tail[-half:]}".rstrip("\n")
+
+
+RUN_COMMAND = Tool(
+    ToolSpec(
+        "run_command",
+        "Runs a command in bash and answers with its exit code and output (standard output and error together; of long "
+        "output the beginning and the end). It cannot be typed into.",
+        parameters(
+            {
+                "command": {"type": "string"},
+                "timeout_seconds": {
+                    "type": "integer",
+                    "minimum": 1,
+                    "description": "After this the command and all it started are ended. Default: the longest, 600.",
+                },
+            },
+            "command",
+        ),
+    ),
+    lambda args: one_line(str(args.get("command", "a command"))),
+    run_command,
+)
