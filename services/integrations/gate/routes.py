@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from services.integrations.domain.models import Gate
 from services.integrations.ports import GitCall
@@ -14,12 +13,13 @@ _LENGTH = re.compile(rb"[0-9]{1,18}")
 Headers = Iterable[tuple[bytes, bytes]]
 
 
-@dataclass(frozen=True)
 class Refusal(Exception):
     """An answer that the gate gives itself; the text is for the agent and holds nothing secret."""
 
-    status: int
-    text: str
+    def __init__(self, status: int, text: str) -> None:
+        super().__init__(text)
+        self.status = status
+        self.text = text
 
 
 def route(gate: Gate | None, method: bytes, target: bytes, headers: Headers) -> GitCall:

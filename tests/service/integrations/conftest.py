@@ -1,6 +1,7 @@
-import asyncio
+"""Integrations on a real socket, a gate on the seeded project, a GitHub stand-in."""
+
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from services.integrations.settings import Settings
 from services.rpc.channels import open_channel
 from services.rpc.identity import Verifier, service_metadata, sign_access_token, user_metadata
 from services.rpc.testing import serving
+from tests.fakes.github import GitHubStandIn
 from tests.service.integrations.gate_road import KEY, SESSION, GateRoad, Workshop
 
 SECRET = "session-secret-of-the-tests-0123456789"
@@ -98,4 +100,34 @@ async def site(house: House, tmp_path: Path) -> AsyncIterator[Site]:
         yield Site(house, road, Workshop(tmp_path / "shop", dict(opened.git_config), road), opened)
 
 
-__all__ = ["House", "Site", "asyncio", "replace", "running_house"]
+TOKEN = "ghp_CANARY0123456789abcdefghijklmnopqrstuv"
+SECRET_REPO = "ada/secret"
+
+
+@dataclass
+class GitHubSite(Site):
+    """The same on a private repository of the GitHub stand-in, with ada's token saved."""
+
+    github: GitHubStandIn
+
+
+@pytest.fixture
+def github(tmp_path: Path) -> Iterator[GitHubStandIn]:
+    with GitHubStandIn(tmp_path / "github") as made:
+        made.add_account("ada", TOKEN)
+        made.add_repository(SECRET_REPO, {"README.md": "secret\n"})
+        yield made
+
+
+@pytest.fixture
+async def github_house(settings: Settings, github: GitHubStandIn) -> AsyncIterator[House]:
+    async with running_house(replace(settings, **github.settings())) as made:
+        await made.person.save_connection(pb.SaveConnectionRequest(provider="github", token=TOKEN))
+        yield made
+
+
+@pytest.fixture
+async def github_site(github_house: House, github: GitHubStandIn, tmp_path: Path) -> AsyncIterator[GitHubSite]:
+    opened = await github_house.open_gate(url=f"{github.url}/{SECRET_REPO}")
+    async with GateRoad(github_house.socket) as road:
+        yield GitHubSite(github_house, road, Workshop(tmp_path / "shop", dict(opened.git_config), road), opened, github)

@@ -1,23 +1,14 @@
-"""The road from a sandbox to the gate, as the sandbox service lays it: a forwarder that says which session it serves."""
+"""The road from a sandbox to the gate, as the sandbox service lays it: it says which session it serves."""
 
 import asyncio
 import contextlib
 import os
-import random
-import socket
 from pathlib import Path
+
+from tests.grounds.ports import spare_port
 
 KEY = "internal-key-of-the-tests"
 SESSION = "ses_01JQ0000000000000000000000"
-
-
-def free_port() -> int:
-    """Below 32768: higher ones collide with outgoing connections."""
-    while True:
-        port = random.randrange(20000, 32000)
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
 
 
 class GateRoad:
@@ -28,7 +19,7 @@ class GateRoad:
         self.port = 0
 
     async def __aenter__(self) -> "GateRoad":
-        self.port = free_port()
+        self.port = spare_port()
         self._server = await asyncio.start_server(self._relay, "127.0.0.1", self.port)
         return self
 

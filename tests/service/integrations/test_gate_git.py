@@ -1,9 +1,11 @@
 """Stock git through the gate, on the local provider."""
 
+import asyncio
 import os
 from pathlib import Path
 
 import pytest
+from lucid.integrations.v1 import integrations_pb2 as pb
 
 from tests.service.integrations.conftest import Site
 from tests.service.integrations.gate_road import SESSION
@@ -126,8 +128,6 @@ async def test_other_repository_is_refused_clearly(site: Site) -> None:
 
 
 async def test_closed_gate_refuses(site: Site) -> None:
-    from lucid.integrations.v1 import integrations_pb2 as pb
-
     await site.house.service.close_gate(pb.CloseGateRequest(session_id=SESSION))
     code, out = await site.shop.git("ls-remote", site.clone_url)
     assert code != 0
@@ -136,8 +136,6 @@ async def test_closed_gate_refuses(site: Site) -> None:
 
 async def test_nothing_is_buffered_on_the_way(site: Site, tmp_path: Path) -> None:
     """Concurrent fetches while a push is going on all succeed."""
-    import asyncio
-
     tree = await site.clone()
     await site.shop.commit(tree, BRANCH)
     calls = [site.shop.git("ls-remote", site.clone_url) for _ in range(8)]
