@@ -10,6 +10,7 @@ from lucid.integrations.v1.integrations_pb2_grpc import IntegrationsServiceStub
 from lucid.sandbox.v1.sandbox_pb2_grpc import SandboxServiceStub
 from lucid.sessions.v1.sessions_pb2_grpc import SessionsServiceStub
 
+from services.gateway.backends.raw import reading
 from services.rpc.channels import unary
 from services.rpc.identity import Metadata
 from services.rpc.status import from_rpc_error
@@ -56,9 +57,8 @@ class Caller:
         """Answers until the stream ends; closing the iterator ends the call. Raises RemoteError."""
         call = method(request, metadata=self._metadata)
         try:
-            async for answer in call:
-                yield answer
+            async with reading(call) as answers:
+                async for answer in answers:
+                    yield answer
         except grpc.RpcError as error:
             raise from_rpc_error(error) from error
-        finally:
-            call.cancel()

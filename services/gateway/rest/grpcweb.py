@@ -115,13 +115,12 @@ async def _left(receive: Receive) -> None:
 async def _stream(call: raw.RawStreamCall, out: "_Out") -> None:
     await out.begin()
     try:
-        async for answer in call:
-            await out.write(frames.frame(answer, out.text))
+        async with raw.reading(call) as answers:
+            async for answer in answers:
+                await out.write(frames.frame(answer, out.text))
         ending = frames.trailers(0, "", b"", out.text)
     except grpc.aio.AioRpcError as error:
         ending = _failure(error, out.text)
-    finally:
-        call.cancel()
     await out.end(ending)
 
 

@@ -72,17 +72,16 @@ class Watch:
     async def _pump(self, channel: grpc.aio.Channel, request: bytes, metadata: Metadata) -> None:
         call = raw.stream(channel, METHOD)(request, metadata=metadata)
         try:
-            async for answer in call:
-                if self._size >= self._buffer:
-                    await self._wait_for_room()
-                self._put(answer)
+            async with raw.reading(call) as answers:
+                async for answer in answers:
+                    if self._size >= self._buffer:
+                        await self._wait_for_room()
+                    self._put(answer)
             self._finish(StreamEnded())
         except grpc.RpcError as error:
             self._finish(from_rpc_error(error))
         except TimeoutError:
             self._finish(Resync(), drop=True)
-        finally:
-            call.cancel()
 
     async def _wait_for_room(self) -> None:
         """Raises TimeoutError when the socket took nothing for too long; any progress begins the time anew."""
