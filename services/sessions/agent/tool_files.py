@@ -94,9 +94,9 @@ EDIT_FILE = Tool(
     ToolSpec(
         "edit_file",
         "Changes one text file and answers with the diff. `create` writes a new file (`content`; `overwrite` to "
-        "replace an existing one). `replace` puts `new_text` in place of `old_text`, which must occur exactly once, "
-        "copied exactly with its indentation and without line numbers. `insert` puts `text` after line `after_line` (0 = at "
-        "the beginning).",
+        "replace an existing one). `replace` puts `new_text` in place of `old_text`, which must occur exactly once: "
+        "copy it exactly, with its indentation and without line numbers. `insert` puts `text` after line "
+        "`after_line` (0 = at the beginning).",
         parameters(
             {
                 "command": {"type": "string", "enum": ["create", "replace", "insert"]},

@@ -114,7 +114,7 @@ class FailureKind(Enum):
     TRANSIENT = "transient"
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class ModelFailure(Exception):
     """A model call that did not come to its end. `retry_after`: seconds, by the provider's own hint; 0 = none."""
 

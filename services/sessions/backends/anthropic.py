@@ -1,0 +1,227 @@
+"""Models behind Anthropic's messages protocol.
+
+The official client makes the request and reads its refusals; the stream is read as raw events, for the reason given in
+openai.py, and because a stream without `message_stop` must be noticed.
+"""
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from services.sessions.backends.failures import classified, in_stream
+from services.sessions.backends.pricing import priced
+from services.sessions.backends.streams import (
+    NOT_A_STREAM,
+    arguments,
+    count,
+    frame,
+    objects,
+    server_events,
+    words,
+)
+from services.sessions.domain.conversation import (
+    AssistantTurn,
+    CallPiece,
+    FailureKind,
+    ModelFailure,
+    ModelRequest,
+    Piece,
+    StopPiece,
+    TextPiece,
+    ToolCall,
+    ToolResult,
+    ToolSpec,
+    Turn,
+    UsagePiece,
+)
+
+if TYPE_CHECKING:
+    from anthropic import AsyncAnthropic
+
+ANTHROPIC_URL = "https://api.anthropic.com"
+TIMEOUT_SECONDS = 900.0
+LABEL = "Anthropic"
+CACHED = {"type": "ephemeral"}
+CACHED_TURNS = 2
+
+
+class AnthropicModel:
+    """One server."""
+
+    def __init__(self, api_key: str, base_url: str = "") -> None:
+        self._api_key = api_key
+        self._base_url = base_url or ANTHROPIC_URL
+        self._client: AsyncAnthropic | None = None
+
+    async def stream(self, request: ModelRequest) -> AsyncGenerator[Piece, None]:
+        """Pieces as they come. Raises ModelFailure for everything that can go wrong."""
+        answer = _Answer()
+        try:
+            async with aclosing(self._pieces(request, answer)) as pieces:
+                async for piece in pieces:
+                    yield piece
+        except Exception as error:
+            # The cause is left out on purpose: it may hold the provider's raw answer.
+            raise classified(LABEL, error, answer.begun) from None
+
+    async def close(self) -> None:
+        """Lets connections go."""
+        if self._client is not None:
+            await self._client.close()
+
+    async def _pieces(self, request: ModelRequest, answer: "_Answer") -> AsyncGenerator[Piece, None]:
+        model = request.model.partition("/")[2]
+        async with self._call(request, model) as response:
+            async for event in server_events(response.iter_bytes()):
+                for piece in answer.take(frame(event)):
+                    yield priced(piece, "anthropic", model) if isinstance(piece, UsagePiece) else piece
+                if answer.complete:
+                    break
+        if not answer.complete:
+            broken = "The model's answer broke off before its end." if answer.begun else NOT_A_STREAM
+            raise ModelFailure(FailureKind.TRANSIENT, broken, pieces_seen=answer.begun)
+        yield priced(answer.usage, "anthropic", model)
+        yield StopPiece(cut=answer.cut)
+
+    def _call(self, request: ModelRequest, model: str) -> Any:
+        client = self._open_client(request.api_key)
+        body: dict[str, Any] = {
+            "model": model,
+            "max_tokens": request.max_output_tokens,
+            "system": [{"type": "text", "text": request.system, "cache_control": CACHED}],
+            "messages": messages(request.turns),
+            "stream": True,
+        }
+        if request.tools:
+            body["tools"] = _tools(request.tools)
+        return client.messages.with_streaming_response.create(**body)
+
+    def _open_client(self, own_key: str) -> "AsyncAnthropic":
+        if self._client is None:
+            # Imported here: it takes more than a second, which a start without this provider should not pay.
+            from anthropic import AsyncAnthropic, DefaultAioHttpClient
+
+            self._client = AsyncAnthropic(
+                api_key=self._api_key or "none",
+                base_url=self._base_url,
+                max_retries=0,
+                timeout=TIMEOUT_SECONDS,
+                http_client=DefaultAioHttpClient(),
+            )
+        return self._client.with_options(api_key=own_key) if own_key else self._client
+
+
+@dataclass
+class _Block:
+    kind: str
+    call_id: str = ""
+    name: str = ""
+    raw: list[str] = field(default_factory=list)
+
+
+@dataclass
+class _Answer:
+    """What has come so far. `complete`: the server has said that this is the end."""
+
+    begun: bool = False
+    complete: bool = False
+    cut: bool = False
+    usage: UsagePiece = field(default_factory=UsagePiece)
+    _blocks: dict[int, _Block] = field(default_factory=dict)
+
+    def take(self, event: dict[str, Any]) -> list[Piece]:
+        """The pieces in one event. Raises ModelFailure for one that reports an error."""
+        match event.get("type"):
+            case "error":
+                raise in_stream(LABEL, event.get("error"))
+            case "message_start":
+                self.begun = True
+                self._count(objects(event.get("message")).get("usage"))
+                return [self.usage]
+            case "content_block_start":
+                return self._start(count(event.get("index")), objects(event.get("content_block")))
+            case "content_block_delta":
+                return self._delta(count(event.get("index")), objects(event.get("delta")))
+            case "content_block_stop":
+                return self._stop(count(event.get("index")))
+            case "message_delta":
+                self._count(event.get("usage"))
+                self.cut = objects(event.get("delta")).get("stop_reason") in (
+                    "max_tokens",
+                    "model_context_window_exceeded",
+                )
+            case "message_stop":
+                self.complete = True
+        # Also `ping` and what may be added later: a sign of life.
+        return [TextPiece("")]
+
+    def _start(self, index: int, block: dict[str, Any]) -> list[Piece]:
+        kind = words(block.get("type"))
+        self._blocks[index] = _Block(kind, words(block.get("id")), words(block.get("name")))
+        return [TextPiece(words(block.get("text")) or words(block.get("thinking")), reasoning=kind == "thinking")]
+
+    def _delta(self, index: int, delta: dict[str, Any]) -> list[Piece]:
+        match delta.get("type"):
+            case "text_delta":
+                return [TextPiece(words(delta.get("text")))]
+            case "thinking_delta":
+                return [TextPiece(words(delta.get("thinking")), reasoning=True)]
+            case "input_json_delta" if index in self._blocks:
+                self._blocks[index].raw.append(words(delta.get("partial_json")))
+        return [TextPiece("")]
+
+    def _stop(self, index: int) -> list[Piece]:
+        block = self._blocks.pop(index, None)
+        if block is None or block.kind != "tool_use":
+            return []
+        args, error = arguments("".join(block.raw))
+        return [CallPiece(ToolCall(block.call_id, block.name, args, error))]
+
+    def _count(self, usage: Any) -> None:
+        """Counts are cumulative; what an event leaves out stays as it was."""
+        fields, so_far = objects(usage), self.usage
+        self.usage = UsagePiece(
+            input_tokens=count(fields.get("input_tokens", so_far.input_tokens)),
+            output_tokens=count(fields.get("output_tokens", so_far.output_tokens)),
+            cache_read_tokens=count(fields.get("cache_read_input_tokens", so_far.cache_read_tokens)),
+            cache_write_tokens=count(fields.get("cache_creation_input_tokens", so_far.cache_write_tokens)),
+        )
+
+
+def _tools(specs: Sequence[ToolSpec]) -> list[dict[str, Any]]:
+    tools: list[dict[str, Any]] = [
+        {"name": spec.name, "description": spec.description, "input_schema": spec.parameters} for spec in specs
+    ]
+    tools[-1]["cache_control"] = CACHED
+    return tools
+
+
+def messages(turns: Sequence[Turn]) -> list[dict[str, Any]]:
+    """The conversation in the protocol's form: user and assistant by turns, results in the user's message."""
+    found: list[dict[str, Any]] = []
+    for turn in turns:
+        role = "assistant" if isinstance(turn, AssistantTurn) else "user"
+        blocks = _blocks(turn)
+        if found and found[-1]["role"] == role:
+            found[-1]["content"] += blocks
+        elif blocks:
+            found.append({"role": role, "content": blocks})
+    for message in [message for message in found if message["role"] == "user"][-CACHED_TURNS:]:
+        message["content"][-1]["cache_control"] = CACHED
+    return found
+
+
+def _blocks(turn: Turn) -> list[dict[str, Any]]:
+    if isinstance(turn, ToolResult):
+        text = turn.text.strip() or "(nothing)"
+        return [{"type": "tool_result", "tool_use_id": turn.call_id, "content": text, "is_error": not turn.ok}]
+    # The protocol refuses blocks of white space alone.
+    blocks: list[dict[str, Any]] = [{"type": "text", "text": turn.text.rstrip()}] if turn.text.strip() else []
+    if isinstance(turn, AssistantTurn):
+        blocks += [_call(call) for call in turn.calls]
+    return blocks or [{"type": "text", "text": "(nothing)"}]
+
+
+def _call(call: ToolCall) -> dict[str, Any]:
+    return {"type": "tool_use", "id": call.call_id, "name": call.name, "input": call.args}

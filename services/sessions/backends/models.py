@@ -1,0 +1,107 @@
+"""The models of this installation, by what the operator has configured."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from services.sessions.backends.anthropic import AnthropicModel
+from services.sessions.backends.demo import DEMO, PAUSE_SECONDS, WORDS_PER_SECOND, DemoModel
+from services.sessions.backends.openai import OpenAIModel
+from services.sessions.domain.errors import NoModelKey, UnknownModel
+from services.sessions.ports import LanguageModel
+
+GEMINI_URL = "https://generativelanguage.googleapis.com/v1beta/openai/"
+_OFFERED = {
+    "anthropic": ("anthropic/claude-sonnet-5-5", "anthropic/claude-opus-5-5", "anthropic/claude-haiku-5-5"),
+    "openai": ("openai/gpt-6.1-sol", "openai/gpt-6.1-terra", "openai/gpt-5.4-mini"),
+    "google": ("google/gemini-3.8-flash", "google/gemini-2.5-pro", "google/gemini-2.5-flash"),
+    "llm": (),
+}
+
+
+@dataclass(frozen=True)
+class Providers:
+    """Keys and addresses; an empty address is the provider's own. `llm_base_url`: any OpenAI-compatible server."""
+
+    anthropic_api_key: str = ""
+    anthropic_base_url: str = ""
+    openai_api_key: str = ""
+    openai_base_url: str = ""
+    google_api_key: str = ""
+    llm_api_key: str = ""
+    llm_base_url: str = ""
+    default_model: str = ""
+
+
+class _Adapter(LanguageModel, Protocol):
+    async def close(self) -> None: ...
+
+
+class ConfiguredModels:
+    """The Models port. Adapters are made when they are first needed, and kept with their connections."""
+
+    def __init__(
+        self, providers: Providers, demo_words_per_second: float = WORDS_PER_SECOND, demo_pause: float = PAUSE_SECONDS
+    ) -> None:
+        self._providers = providers
+        self._demo = DemoModel(demo_words_per_second, demo_pause)
+        self._adapters: dict[str, _Adapter] = {}
+
+    @property
+    def default(self) -> str:
+        """The operator's choice, else the first provider with a key, else the demo."""
+        return self._providers.default_model or self._offered()[0]
+
+    def names(self) -> tuple[str, ...]:
+        """Those to choose from, the default first. Others of a known provider are accepted too."""
+        return tuple(dict.fromkeys((self.default, *self._offered())))
+
+    def check(self, model: str, has_own_key: bool) -> None:
+        """Raises UnknownModel or NoModelKey."""
+        if model == DEMO:
+            return
+        provider, _, name = model.partition("/")
+        if provider not in _OFFERED or not name:
+            raise UnknownModel(f"There is no model {model[:100]!r} here.", model=model[:100])
+        if not has_own_key and not self._configured(provider):
+            raise NoModelKey(f"There is no key for {provider} here.", provider=provider)
+        if provider == "llm" and not self._providers.llm_base_url:
+            raise UnknownModel("LLM_BASE_URL is not set, so there is no server for this model.", model=model[:100])
+
+    def open(self, model: str) -> LanguageModel:
+        """The adapter that serves the model. Raises UnknownModel."""
+        if model == DEMO:
+            return self._demo
+        provider = model.partition("/")[0]
+        self.check(model, has_own_key=True)
+        if provider not in self._adapters:
+            self._adapters[provider] = _MAKERS[provider](self._providers)
+        return self._adapters[provider]
+
+    async def close(self) -> None:
+        """Lets connections go."""
+        for adapter in self._adapters.values():
+            await adapter.close()
+        self._adapters.clear()
+
+    def _offered(self) -> list[str]:
+        return [*(name for provider in _OFFERED if self._configured(provider) for name in _OFFERED[provider]), DEMO]
+
+    def _configured(self, provider: str) -> bool:
+        settings = self._providers
+        return bool(
+            {
+                "anthropic": settings.anthropic_api_key,
+                "openai": settings.openai_api_key,
+                "google": settings.google_api_key,
+                "llm": settings.llm_base_url,
+            }[provider]
+        )
+
+
+_MAKERS: dict[str, Callable[[Providers], _Adapter]] = {
+    "anthropic": lambda p: AnthropicModel(p.anthropic_api_key, p.anthropic_base_url),
+    "openai": lambda p: OpenAIModel("OpenAI", p.openai_api_key, p.openai_base_url, price_list="openai"),
+    "google": lambda p: OpenAIModel("Google", p.google_api_key, GEMINI_URL, price_list="google"),
+    "llm": lambda p: OpenAIModel("The model server", p.llm_api_key, p.llm_base_url),
+}
