@@ -1,0 +1,192 @@
+import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
+import type { DescMethodUnary, MessageInitShape } from '@bufbuild/protobuf';
+import { timestampFromDate } from '@bufbuild/protobuf/wkt';
+import type { ServerResponse } from 'node:http';
+import type { WebSocket } from 'ws';
+import { AccountsService, StreamRequestSchema, StreamResponseSchema } from '@gen/lucid/gateway/v1/accounts_pb';
+import { IntegrationsService, PullRequest_State } from '@gen/lucid/integrations/v1/integrations_pb';
+import { SandboxService } from '@gen/lucid/sandbox/v1/sandbox_pb';
+import { Source } from '@gen/lucid/sessions/v1/event_pb';
+import { Session_State, SessionsService, WatchEventsResponseSchema } from '@gen/lucid/sessions/v1/sessions_pb';
+import { MockLog } from './log';
+import { DIFF, Script } from './script';
+
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+const logs = new Map<string, MockLog>();
+let signedIn = false;
+let merged = false;
+let hint = '';
+
+function session(log: MockLog, index: number) {
+  const states = [Session_State.RUNNING, Session_State.WAITING, Session_State.IDLE, Session_State.FAILED];
+  const titles = ['Fix the rounding of split sums', 'Why is the import slow?', 'Add a dark theme', 'Upgrade the parser'];
+  return {
+    sessionId: log.sessionId,
+    title: titles[index % 4] ?? '',
+    task: 'Fix it',
+    state: states[index % 4] ?? Session_State.IDLE,
+    repository: { provider: 'local', fullName: 'demo/tally', url: '' },
+    model: 'demo',
+    sandboxId: 'sbx_0123456789',
+    confinement: 'bubblewrap',
+    updateTime: timestampFromDate(new Date(Date.now() - index * 3_700_000)),
+  };
+}
+
+function list() {
+  return [...logs.values()].reverse().map(session);
+}
+
+function start(task: string) {
+  const log = new MockLog(`ses_mock${logs.size + 1}`);
+  logs.set(log.sessionId, log);
+  const script = new Script(log, pause);
+  void script.run(task).then(() => (task.includes('rare') ? script.rare() : undefined));
+  return log;
+}
+
+function refuse(code: number, message: string): never {
+  throw new Error(`${code} ${message}`);
+}
+
+type Handler = (request: never) => unknown;
+const handlers = new Map<string, { method: DescMethodUnary; handler: Handler }>();
+
+function on<M extends DescMethodUnary>(
+  method: M,
+  handler: (request: MessageShapeOf<M>) => MessageInitShape<M['output']>,
+): void {
+  handlers.set(`/${method.parent.typeName}/${method.name}`, { method, handler: handler as Handler });
+}
+type MessageShapeOf<M extends DescMethodUnary> = import('@bufbuild/protobuf').MessageShape<M['input']>;
+
+const user = { userId: 'usr_1', email: 'ada@example.com', name: 'Ada' };
+on(AccountsService.method.getAccount, () => (signedIn ? { user } : refuse(16, 'not signed in')));
+on(AccountsService.method.getInstallation, () => ({
+  devLogin: true,
+  version: '0.1.0',
+  githubTokenUrl: 'https://github.com/settings/tokens/new?scopes=repo,workflow',
+}));
+on(SessionsService.method.listSessions, () => ({ sessions: list() }));
+on(SessionsService.method.getSession, ({ sessionId }) => ({ session: list().find((one) => one.sessionId === sessionId) ?? refuse(5, 'no') }));
+on(SessionsService.method.createSession, ({ task }) => ({ session: session(start(task), 0) }));
+on(SessionsService.method.renameSession, () => ({}));
+on(SessionsService.method.deleteSession, ({ sessionId }) => {
+  logs.delete(sessionId);
+  return {};
+});
+on(SessionsService.method.sendMessage, ({ sessionId, text, clientMessageId }) => {
+  const event = logs.get(sessionId)?.append({ case: 'userMessage', value: { text, clientMessageId } }, '', Source.USER);
+  return { seq: event?.seq ?? 0, clientMessageId };
+});
+on(SessionsService.method.stopSession, () => ({ stopping: true }));
+on(SessionsService.method.resolveApproval, ({ sessionId, requestId, optionId, text }) => {
+  logs.get(sessionId)?.append({ case: 'approvalResolved', value: { requestId, optionId, text } }, '', Source.USER);
+  return {};
+});
+on(SessionsService.method.listModels, () => ({
+  models: [
+    { model: 'demo', label: 'Written plan', isDemo: true },
+    { model: 'anthropic/claude', label: 'Claude' },
+  ],
+}));
+on(IntegrationsService.method.listConnections, () => ({
+  connections: hint === '' ? [] : [{ provider: 'github', username: 'ada', tokenHint: hint, scopes: ['repo', 'workflow'] }],
+}));
+on(IntegrationsService.method.saveConnection, ({ token }) => {
+  if (!token.startsWith('ghp_')) refuse(9, 'GitHub refused this token (401 Bad credentials).');
+  hint = token.slice(-4);
+  return {};
+});
+on(IntegrationsService.method.deleteConnection, () => {
+  hint = '';
+  return {};
+});
+on(IntegrationsService.method.listRepositories, () => ({
+  repositories: [
+    { provider: 'local', fullName: 'demo/tally', name: 'tally', defaultBranch: 'main', description: 'A small ledger with a failing test' },
+    ...['engine', 'notes', 'website', 'infra'].map((name) => ({
+      provider: 'github',
+      fullName: `ada/${name}`,
+      name,
+      private: name === 'infra',
+      description: `Everything about the ${name}`,
+      url: `https://github.com/ada/${name}`,
+    })),
+  ],
+}));
+on(IntegrationsService.method.getPullRequest, ({ repo, number }) => ({
+  pullRequest: {
+    provider: 'local',
+    repo,
+    number,
+    title: 'Keep every cent when a sum is split',
+    body: 'Splitting 100 cents by three lost one.\n\n- the rest goes to the first parts\n- `parse` no longer goes through a float',
+    head: 'lucid/ses_1/fix-rounding',
+    base: 'main',
+    state: merged ? PullRequest_State.MERGED : PullRequest_State.OPEN,
+    added: 6,
+    removed: 3,
+    createTime: timestampFromDate(new Date(Date.now() - 300_000)),
+  },
+  unifiedDiff: DIFF,
+  commits: [{ commit: '5e6f7a8b9c5e6f7a8b9c5e6f7a8b9c5e6f7a8b9c', subject: 'Keep every cent when a sum is split', author: 'Lucid AI' }],
+  mergeable: !merged,
+}));
+on(IntegrationsService.method.mergePullRequest, () => {
+  merged = true;
+  return {};
+});
+on(SandboxService.method.listTree, () => ({
+  entries: ['README.md', 'pyproject.toml', 'src/', 'src/tally/', 'src/tally/__init__.py', 'src/tally/money.py', 'tests/', 'tests/test_money.py'].map(
+    (path) => ({ path: path.replace(/\/$/, ''), directory: path.endsWith('/'), size: 100n }),
+  ),
+}));
+on(SandboxService.method.readFile, ({ path }) => {
+  const data = Buffer.from(`"""${path}"""\n\n\ndef split(total: int, parts: int) -> list[int]:\n    share, rest = divmod(total, parts)\n    return [share + 1] * rest + [share] * (parts - rest)\n`);
+  return { data, size: BigInt(data.length) };
+});
+
+/** What vite's plugin calls. */
+export const backend = {
+  unary(path: string, body: Uint8Array): Promise<Uint8Array> {
+    return Promise.resolve().then(() => {
+      const found = handlers.get(path) ?? refuse(12, `no ${path}`);
+      const answer = found.handler(fromBinary(found.method.input, body) as never);
+      return toBinary(found.method.output, create(found.method.output, answer as never));
+    });
+  },
+
+  rest(path: string, response: ServerResponse): void {
+    signedIn = path.endsWith('/dev-login');
+    response.setHeader('content-type', 'application/json');
+    response.end('{}');
+  },
+
+  stream(socket: WebSocket): void {
+    const ends = new Map<number, () => void>();
+    const send = (response: MessageInitShape<typeof StreamResponseSchema>['response']): void => {
+      if (response !== undefined) socket.send(toBinary(StreamResponseSchema, create(StreamResponseSchema, { response })));
+    };
+    socket.on('message', (data: Buffer) => {
+      const { request } = fromBinary(StreamRequestSchema, new Uint8Array(data));
+      if (request.case === 'ping') send({ case: 'pong', value: {} });
+      if (request.case === 'unwatch') ends.get(request.value.streamId)?.();
+      if (request.case !== 'watch') return;
+      const { streamId, watch } = request.value;
+      const log = logs.get(watch?.sessionId ?? '');
+      if (log === undefined) {
+        send({ case: 'end', value: { streamId, code: 5, reason: 'SESSION_NOT_FOUND' } });
+        return;
+      }
+      const end = log.watch(watch?.afterSeq ?? 0, watch?.items ?? [], (frame) => {
+        const response = toBinary(WatchEventsResponseSchema, create(WatchEventsResponseSchema, { frames: [frame] }));
+        send({ case: 'frames', value: { streamId, response } });
+      });
+      ends.set(streamId, end);
+    });
+    socket.on('close', () => ends.forEach((end) => end()));
+  },
+};
+
+for (let index = 0; index < 3; index += 1) start('Sums lose a cent when they are split by three. Find out why and mend it. With rare cards.');

@@ -1,0 +1,9 @@
+import { queryOptions } from '@tanstack/react-query';
+import { accounts } from '@/lib/transport';
+
+/** What this installation can do, and how people sign in. */
+export const installationQuery = queryOptions({
+  queryKey: ['installation'],
+  queryFn: () => accounts.getInstallation({}),
+  staleTime: Infinity,
+});

@@ -1,0 +1,89 @@
+import type { ReactNode } from 'react';
+import { count, money } from '@/lib/format';
+import { useConnectionState } from '@/lib/stream-context';
+import type { ConnectionState } from '@/lib/stream';
+import type { Header } from '../stores/timeline-model';
+import type { TimelineStore } from '../stores/timeline-store';
+import { useTopic } from '../stores/use-timeline';
+import { phaseLook } from './phase';
+
+interface SessionHeaderProps {
+  readonly store: TimelineStore;
+  /** What the session's record says, until the log has said more. */
+  readonly known: { readonly title: string; readonly repository: string; readonly confinement: string; readonly model: string };
+}
+
+/** Title and facts of a session: repository, model, confinement, usage, phase, connection. */
+export function SessionHeader({ store, known }: SessionHeaderProps): ReactNode {
+  useTopic(store, 'header');
+  const { header } = store.timeline;
+  const confinement = header.confinement || known.confinement;
+  const model = header.model || known.model;
+  const demo = header.demo || model === 'demo';
+  const phase = phaseLook(header.phase);
+  return (
+    <div className="session-head">
+      <div className="session-head-main">
+        <h1 className="session-head-title">{header.title || known.title || 'Untitled'}</h1>
+        {known.repository !== '' && <span className="session-head-repo muted">{known.repository}</span>}
+      </div>
+      <div className="session-head-facts">
+        {demo && (
+          <span className="badge badge-demo" data-testid="demo-badge" title="No model: a written plan, played through the real tools">
+            Demo
+          </span>
+        )}
+        {!demo && model !== '' && <span className="badge fact-extra">{model}</span>}
+        {confinement !== '' && <Confinement level={confinement} />}
+        <UsageFacts header={header} />
+        <Connection />
+        <span className={`pill pill-${phase.look}`} data-testid="status-phase" data-phase={phase.name} title={header.phaseMessage}>
+          {phase.look === 'busy' && <span className="spinner" aria-hidden="true" />}
+          {phase.word}
+        </span>
+      </div>
+    </div>
+  );
+}
+
+const LEVELS: Readonly<Record<string, string>> = {
+  docker: 'A container with dropped rights, limits and no network',
+  bubblewrap: 'Namespaces by bubblewrap: no network, no limit on memory or CPU',
+  process: 'A plain process: not confined at all',
+};
+
+function Confinement({ level }: { level: string }): ReactNode {
+  const look = level === 'process' ? 'badge badge-bad' : 'badge';
+  return (
+    <span className={look} data-testid="confinement" title={LEVELS[level]}>
+      {level}
+    </span>
+  );
+}
+
+function UsageFacts({ header }: { header: Header }): ReactNode {
+  if (header.tokens === 0) return null;
+  const cost = header.priceKnown ? money(header.costMicros, header.currency) : 'price not known';
+  const context = header.contextWindow > 0 ? ` · context ${Math.round((100 * header.contextUsed) / header.contextWindow)} %` : '';
+  return (
+    <span className="muted small fact-extra" data-testid="usage" title={`${header.tokens.toLocaleString('en')} tokens${context}`}>
+      {count(header.tokens)} tokens · {cost}
+    </span>
+  );
+}
+
+const CONNECTIONS: Readonly<Record<ConnectionState, string>> = {
+  connecting: 'Connecting',
+  live: 'Live',
+  reconnecting: 'Reconnecting',
+  'signed-out': 'Signed out',
+};
+
+function Connection(): ReactNode {
+  const state = useConnectionState();
+  return (
+    <span className={`connection connection-${state}`} role="status" data-testid="connection-state" data-state={state}>
+      {CONNECTIONS[state]}
+    </span>
+  );
+}

@@ -1,0 +1,117 @@
+import { StatusChanged_Phase } from '@gen/lucid/sessions/v1/event_pb';
+import type { Channel } from '@gen/lucid/sessions/v1/event_pb';
+import type { Card, CommandCard, TextCard } from './cards';
+
+/** What of a session's state stands in the header, outside of the cards. */
+export interface Header {
+  phase: StatusChanged_Phase;
+  phaseMessage: string;
+  demo: boolean;
+  title: string;
+  model: string;
+  sandboxId: string;
+  confinement: string;
+  tokens: number;
+  costMicros: bigint;
+  currency: string;
+  priceKnown: boolean;
+  contextUsed: number;
+  contextWindow: number;
+}
+
+/** A message that waits for the running turn. */
+export interface QueueEntry {
+  readonly id: string;
+  readonly text: string;
+}
+
+/** One byte stream of an open item. */
+export interface OpenChannel {
+  have: number;
+  readonly decoder: TextDecoder;
+}
+
+/** An item between its started and its completed event. */
+export interface OpenItem {
+  readonly card: TextCard | CommandCard;
+  readonly channels: Map<Channel, OpenChannel>;
+}
+
+/** What changed since the changes were last taken; the view's only work list. */
+export interface Changes {
+  readonly cards: Set<Card>;
+  list: boolean;
+  header: boolean;
+  files: boolean;
+}
+
+/** A session as the log tells it so far. Changed in place by `apply`, because nothing may be copied per token. */
+export interface Timeline {
+  epoch: number;
+  lastSeq: number;
+  caughtUp: boolean;
+  cards: Card[];
+  readonly byId: Map<string, Card>;
+  /** The commands among the cards, in order; only ever appended to. */
+  readonly commands: CommandCard[];
+  readonly open: Map<string, OpenItem>;
+  /** Tool calls by item, for those that are shown by another card: has one been shown? */
+  readonly silentTools: Map<string, { readonly tool: string; readonly title: string; shown: boolean }>;
+  queue: readonly QueueEntry[];
+  readonly queueTexts: Map<string, string>;
+  header: Header;
+  changes: Changes;
+}
+
+/** An empty timeline. */
+export function newTimeline(): Timeline {
+  return {
+    epoch: 0,
+    lastSeq: 0,
+    caughtUp: false,
+    cards: [],
+    byId: new Map(),
+    commands: [],
+    open: new Map(),
+    silentTools: new Map(),
+    queue: [],
+    queueTexts: new Map(),
+    header: newHeader(),
+    changes: noChanges(),
+  };
+}
+
+function newHeader(): Header {
+  return {
+    phase: StatusChanged_Phase.UNSPECIFIED,
+    phaseMessage: '',
+    demo: false,
+    title: '',
+    model: '',
+    sandboxId: '',
+    confinement: '',
+    tokens: 0,
+    costMicros: 0n,
+    currency: 'USD',
+    priceKnown: true,
+    contextUsed: 0,
+    contextWindow: 0,
+  };
+}
+
+function noChanges(): Changes {
+  return { cards: new Set(), list: false, header: false, files: false };
+}
+
+/** Hands over what changed and begins a new list. */
+export function takeChanges(timeline: Timeline): Changes {
+  const changes = timeline.changes;
+  timeline.changes = noChanges();
+  return changes;
+}
+
+/** Notes that a card looks different now. */
+export function touch(timeline: Timeline, card: Card): void {
+  card.version += 1;
+  timeline.changes.cards.add(card);
+}

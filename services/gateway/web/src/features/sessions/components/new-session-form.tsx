@@ -1,0 +1,93 @@
+import { useQuery } from '@tanstack/react-query';
+import { useState } from 'react';
+import type { ReactNode } from 'react';
+import { Button } from '@/components/ui/button';
+import { Notice } from '@/components/ui/notice';
+import { errorText } from '@/lib/errors';
+import { useCreateSession } from '../api/create-session';
+import { modelsQuery } from '../api/list-models';
+
+/** A repository as the form needs it, whoever has picked it. */
+interface Target {
+  readonly provider: string;
+  readonly fullName: string;
+  readonly url: string;
+}
+
+interface NewSessionFormProps {
+  readonly picker: ReactNode;
+  readonly target: Target | undefined;
+  readonly onCreated: (sessionId: string) => void;
+}
+
+/** Asks for a repository, a task and a model, and starts a session. */
+export function NewSessionForm({ picker, target, onCreated }: NewSessionFormProps): ReactNode {
+  const [task, setTask] = useState('');
+  const [model, setModel] = useState('');
+  const create = useCreateSession(onCreated);
+  const ready = task.trim() !== '' && !create.isPending && !create.isSuccess;
+  function start(): void {
+    if (!ready) return;
+    create.mutate({ task, model, ...(target && { repository: repository(target) }) });
+  }
+  return (
+    <form
+      className="new-session"
+      onSubmit={(event) => {
+        event.preventDefault();
+        start();
+      }}
+    >
+      <div className="field">
+        <span className="field-label">Repository</span>
+        {picker}
+      </div>
+      <label className="field">
+        <span className="field-label">Task</span>
+        <textarea
+          className="input task-input"
+          rows={6}
+          placeholder="What shall be done? The more it knows, the better: what is wrong, where, how you would check it."
+          value={task}
+          data-testid="task-input"
+          onChange={(event) => setTask(event.target.value)}
+          onKeyDown={(event) => {
+            if (event.key === 'Enter' && (event.metaKey || event.ctrlKey)) start();
+          }}
+        />
+      </label>
+      <div className="new-session-foot">
+        <ModelChoice value={model} onChange={setModel} />
+        <Button type="submit" look="primary" disabled={!ready} busy={create.isPending} data-testid="start-session">
+          {create.isPending ? 'Starting…' : 'Start'}
+        </Button>
+      </div>
+      <Notice text={create.isError ? errorText(create.error) : ''} />
+    </form>
+  );
+}
+
+/** A pasted address goes as it is; a listed repository by its name. */
+function repository({ provider, fullName, url }: Target): Target {
+  return fullName === '' ? { provider: '', fullName: '', url } : { provider, fullName, url: '' };
+}
+
+function ModelChoice({ value, onChange }: { value: string; onChange: (model: string) => void }): ReactNode {
+  const models = useQuery(modelsQuery);
+  const all = models.data ?? [];
+  const demo = (all.find((model) => model.model === value) ?? all[0])?.isDemo === true;
+  return (
+    <div className="model-choice">
+      <select className="input" aria-label="Model" value={value} onChange={(event) => onChange(event.target.value)}>
+        {all.length === 0 && <option value="">Default model</option>}
+        {all.map((model, index) => (
+          <option key={model.model} value={index === 0 ? '' : model.model}>
+            {model.isDemo ? `${model.label || model.model} (demo)` : model.label || model.model}
+          </option>
+        ))}
+      </select>
+      {demo && <p className="hint">The demo is no model: it plays a written plan through the real tools, whatever the task says.</p>}
+      <Notice text={models.isError ? errorText(models.error) : ''} />
+    </div>
+  );
+}

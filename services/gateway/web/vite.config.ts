@@ -1,0 +1,44 @@
+import { fileURLToPath, URL } from 'node:url';
+import react from '@vitejs/plugin-react';
+import { defineConfig } from 'vitest/config';
+import type { PluginOption } from 'vite';
+
+const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
+
+/** The scripted backend behind `npm run mock`: the page without any service. */
+async function mockBackend(mode: string): Promise<PluginOption[]> {
+  if (mode !== 'mock') return [];
+  const { mock } = await import('./mock/plugin.ts');
+  return [mock()];
+}
+
+export default defineConfig(async ({ mode }) => ({
+  plugins: [react(), ...(await mockBackend(mode))],
+  resolve: {
+    alias: { '@gen': here('../../../gen/ts'), '@': here('./src') },
+    // gen/ lies outside this folder and finds no node_modules of its own.
+    dedupe: ['@bufbuild/protobuf'],
+  },
+  server: {
+    fs: { allow: [here('.'), here('../../../gen/ts')] },
+    proxy:
+      mode === 'mock'
+        ? {}
+        : {
+            '^/(api|lucid\\.)': { target: 'http://127.0.0.1:8000', ws: true },
+          },
+  },
+  build: {
+    outDir: 'dist',
+    emptyOutDir: true,
+    target: 'es2022',
+    // A data: address would need a wider content security policy.
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
+  },
+  test: {
+    environment: 'jsdom',
+    include: ['src/**/*.test.{ts,tsx}'],
+    testTimeout: 20_000,
+  },
+}));
