@@ -16,5 +16,5 @@ pid_file=$LUCID_DATA_DIR/up.pid
 running() {
   local pid
   pid=$(cat "$pid_file" 2>/dev/null) || return 0
-  if tr '\0' ' ' < "/proc/$pid/cmdline" 2>/dev/null | grep -q -- '-m services '; then echo "$pid"; fi
+  if tr '\0' ' ' 2>/dev/null < "/proc/$pid/cmdline" | grep -q -- '-m services '; then echo "$pid"; fi
 }

@@ -10,7 +10,7 @@ there() { case "$1" in /*) [ -e "$1" ] ;; *) command -v "$1" >/dev/null ;; esac;
 
 missing=()
 for pair in "$@"; do
-  there "${pair%%=*}" || missing+=("${pair#*=}")
+  there "${pair%%=*}" || [[ " ${missing[*]:-} " == *" ${pair#*=} "* ]] || missing+=("${pair#*=}")
 done
 [ ${#missing[@]} -gt 0 ] || exit 0
 
