@@ -1,0 +1,48 @@
+#!/bin/sh
+# Makes the sandbox image without a container registry: mmdebstrap from Debian's mirror, then `docker import`.
+# Does nothing if the image is there with the same content. The tarball is kept for the next engine.
+#
+#   SANDBOX_IMAGE        name of the image         (lucid-sandbox:latest)
+#   SANDBOX_CACHE_DIR    where the tarball is kept (~/.cache/lucid)
+#   SANDBOX_SUITE        Debian release            (bookworm)
+#   SANDBOX_MIRROR       Debian mirror             (http://deb.debian.org/debian)
+set -eu
+
+image=${SANDBOX_IMAGE:-lucid-sandbox:latest}
+cache=${SANDBOX_CACHE_DIR:-${HOME:-/root}/.cache/lucid}
+suite=${SANDBOX_SUITE:-bookworm}
+mirror=${SANDBOX_MIRROR:-http://deb.debian.org/debian}
+here=$(cd "$(dirname "$0")" && pwd)
+
+packages=$(sed -e '/^#/d' -e '/^$/d' "$here/packages.txt" | LC_ALL=C sort | paste -sd, -)
+content=$({ printf '%s %s\n' "$suite" "$packages"; cat "$here/customize.sh"; } | sha256sum | cut -c1-16)
+tarball=$cache/sandbox-$content.tar
+
+there=$(docker image inspect --format '{{index .Config.Labels "lucid.content"}}' "$image" 2>/dev/null || true)
+if [ "$there" = "$content" ]; then
+    echo "$image is up to date ($content)"
+    exit 0
+fi
+
+if [ ! -f "$tarball" ]; then
+    command -v mmdebstrap >/dev/null || { echo "mmdebstrap is missing: apt-get install mmdebstrap" >&2; exit 1; }
+    mkdir -p "$cache"
+    unfinished=$tarball.$$
+    trap 'rm -f "$unfinished"' EXIT
+    mmdebstrap --quiet --variant=apt --include="$packages" \
+        --dpkgopt='path-exclude=/usr/share/man/*' \
+        --dpkgopt='path-exclude=/usr/share/doc/*' \
+        --dpkgopt='path-include=/usr/share/doc/*/copyright' \
+        --dpkgopt='path-exclude=/usr/share/locale/*' \
+        --customize-hook="$here/customize.sh \"\$1\"" \
+        --format=tar "$suite" "$unfinished" "$mirror"
+    mv "$unfinished" "$tarball"
+    trap - EXIT
+fi
+
+docker import \
+    --change 'ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8' \
+    --change 'USER sandbox' --change 'WORKDIR /workspace' --change 'CMD ["sleep","infinity"]' \
+    --change "LABEL lucid.content=$content" \
+    "$tarball" "$image" >/dev/null
+echo "$image made ($content)"

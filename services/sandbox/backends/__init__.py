@@ -1,0 +1,1 @@
+"""Docker, bubblewrap, the helper inside, the way to the git gate."""

@@ -1,0 +1,73 @@
+"""The helper's JSON and our values, both ways."""
+
+from typing import Any
+
+from services.sandbox.domain.models import (
+    CreateFile,
+    EditOrder,
+    Exit,
+    ExitReason,
+    FileChange,
+    ReplaceText,
+    Snapshot,
+    Tree,
+    TreeEntry,
+)
+
+
+def exit_of(fields: dict[str, Any], blob: bytes) -> Exit:
+    """How a command ended."""
+    return Exit(
+        reason=ExitReason(fields["reason"]),
+        code=fields.get("code"),
+        signal=fields.get("signal", ""),
+        duration_ms=fields["duration_ms"],
+        total_bytes=fields["total"],
+        truncated=fields["truncated"],
+        head=blob[: fields["head"]],
+        tail=blob[fields["head"] :],
+        cwd_after=fields["cwd_after"],
+        left_running=fields["left_running"],
+    )
+
+
+def tree_of(fields: dict[str, Any]) -> Tree:
+    """A listing."""
+    entries = tuple(TreeEntry(*entry) for entry in fields["entries"])
+    return Tree(entries=entries, truncated=fields["truncated"])
+
+
+def edit_request(order: EditOrder) -> tuple[dict[str, Any], bytes]:
+    """An edit; its texts go beside the JSON as they are."""
+    request: dict[str, Any] = {"op": "edit", "id": order.edit_id, "path": order.path}
+    change = order.change
+    if isinstance(change, CreateFile):
+        first, second = change.content.encode(), b""
+        request |= {"kind": "create", "overwrite": change.overwrite}
+    elif isinstance(change, ReplaceText):
+        first, second = change.old_text.encode(), change.new_text.encode()
+        request |= {"kind": "replace"}
+    else:
+        first, second = change.text.encode(), b""
+        request |= {"kind": "insert", "after_line": change.after_line}
+    return {**request, "split": len(first)}, first + second
+
+
+def snapshot_of(fields: dict[str, Any]) -> Snapshot:
+    """A recorded tree."""
+    changes = tuple(
+        FileChange(
+            path=change["path"],
+            old_path=change["old_path"],
+            kind=change["kind"],
+            unified_diff=change["diff"],
+            added=change["added"],
+            removed=change["removed"],
+            binary=change["binary"],
+            truncated=change["truncated"],
+        )
+        for change in fields["changes"]
+    )
+    return Snapshot(
+        tree=fields["tree"], head_commit=fields["head"], changes=changes, truncated=bool(fields["truncated"])
+    )

@@ -1,0 +1,195 @@
+"""Speaks to the helper inside a sandbox: many calls over one byte stream, with credit for the output of commands."""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncGenerator
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from services.rpc.errors import LucidError
+from services.rpc.logs import get_logger
+from services.sandbox.backends import frames, guest_answers
+from services.sandbox.domain.errors import BY_REASON, GuestLost, HelperFailed
+from services.sandbox.domain.models import (
+    CommandOrder,
+    Edited,
+    EditOrder,
+    FileRange,
+    Frame,
+    Output,
+    Snapshot,
+    Started,
+    Tree,
+)
+from services.sandbox.ports import Attachment
+
+BOOT_SECONDS = 30.0
+CALL_SECONDS = 300.0
+log = get_logger(__name__)
+Answer = tuple[int, bytes]
+
+
+@cache
+def boot_text() -> str:
+    """What `python3 -c` is given."""
+    return (files("services.sandbox") / "guest" / "boot.py").read_text()
+
+
+@cache
+def bundle() -> bytes:
+    """The helper's sources, with their length before them."""
+    folder = files("services.sandbox") / "guest"
+    sources = {
+        "guest" if entry.name == "__init__.py" else f"guest.{entry.name[:-3]}": entry.read_text()
+        for entry in folder.iterdir()
+        if entry.name.endswith(".py") and entry.name != "boot.py"
+    }
+    text = json.dumps(sources).encode()
+    return len(text).to_bytes(4, "big") + text
+
+
+class Helper:
+    """A guest (see ports). One task reads; each call has a queue."""
+
+    def __init__(self, attachment: Attachment) -> None:
+        self._attachment = attachment
+        self._calls: dict[int, asyncio.Queue[Answer | None]] = {}
+        self._last = 0
+        self._write_lock = asyncio.Lock()
+        self._reader: asyncio.Task[None] | None = None
+        self.lost = asyncio.Event()
+
+    async def boot(self, hello: dict[str, Any]) -> dict[str, Any]:
+        """Sends the bundle and waits for the helper's greeting. Raises GuestLost."""
+        self._reader = asyncio.create_task(self._read())
+        async with asyncio.timeout(BOOT_SECONDS):
+            await self._attachment.write(bundle())
+            greeting, _ = await self._call({"op": "hello", **hello})
+        return greeting
+
+    async def close(self) -> None:
+        """Ends the helper, and with it what runs."""
+        self.lost.set()
+        await self._attachment.close()
+        if self._reader is not None:
+            self._reader.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._reader
+
+    async def run(self, order: CommandOrder) -> AsyncGenerator[Frame, None]:
+        """See ports.Guest."""
+        request = {
+            "op": "run",
+            "id": order.command_id,
+            "command": order.command,
+            "timeout": order.timeout,
+            "cwd": order.cwd,
+            "from": order.from_offset,
+            "attach_only": order.attach_only,
+        }
+        stream, queue = await self._open(request)
+        finished = False
+        try:
+            while True:
+                kind, payload = await self._next(queue)
+                if kind == frames.NOTE:
+                    fields, _ = frames.unpack(payload)
+                    yield Started(cwd=fields["cwd"], attached=fields["attached"])
+                elif kind == frames.DATA:
+                    (offset,) = frames.OFFSET.unpack_from(payload)
+                    data = payload[frames.OFFSET.size :]
+                    yield Output(offset, data)
+                    await self._send(frames.frame(stream, frames.CREDIT, frames.SIZE.pack(len(data))))
+                else:
+                    finished = True
+                    yield guest_answers.exit_of(*_answer(kind, payload))
+                    return
+        finally:
+            self._calls.pop(stream, None)
+            if not finished and not self.lost.is_set():
+                with contextlib.suppress(GuestLost):
+                    await self._send(frames.frame(stream, frames.CANCEL))
+
+    async def stop(self, command_id: str) -> int:
+        """See ports.Guest."""
+        fields, _ = await self._call({"op": "stop", "id": command_id})
+        return int(fields["ended"])
+
+    async def list_tree(self, path: str, depth: int, max_entries: int) -> Tree:
+        """See ports.Guest."""
+        fields, _ = await self._call({"op": "tree", "path": path, "depth": depth, "max_entries": max_entries})
+        return guest_answers.tree_of(fields)
+
+    async def read_file(self, path: str, offset: int, limit: int) -> FileRange:
+        """See ports.Guest."""
+        fields, data = await self._call({"op": "read", "path": path, "offset": offset, "limit": limit})
+        return FileRange(data=data, size=fields["size"], etag=fields["etag"])
+
+    async def edit_file(self, order: EditOrder) -> Edited:
+        """See ports.Guest."""
+        fields, _ = await self._call(*guest_answers.edit_request(order))
+        return Edited(etag=fields["etag"], lines=fields["lines"], repeated=fields["repeated"])
+
+    async def snapshot(self, path: str, since_tree: str) -> Snapshot:
+        """See ports.Guest."""
+        fields, _ = await self._call({"op": "snapshot", "path": path, "since": since_tree})
+        return guest_answers.snapshot_of(fields)
+
+    async def _call(self, request: dict[str, Any], blob: bytes = b"") -> tuple[dict[str, Any], bytes]:
+        stream, queue = await self._open(request, blob)
+        try:
+            async with asyncio.timeout(CALL_SECONDS):
+                return _answer(*await self._next(queue))
+        except TimeoutError:
+            raise GuestLost("The sandbox does not answer.") from None
+        finally:
+            self._calls.pop(stream, None)
+
+    async def _open(self, request: dict[str, Any], blob: bytes = b"") -> tuple[int, asyncio.Queue[Answer | None]]:
+        if self.lost.is_set():
+            raise GuestLost
+        self._last += 1
+        stream = self._last
+        queue: asyncio.Queue[Answer | None] = asyncio.Queue()
+        self._calls[stream] = queue
+        try:
+            await self._send(frames.frame(stream, frames.REQUEST, frames.pack(request, blob)))
+        except BaseException:
+            self._calls.pop(stream, None)
+            raise
+        return stream, queue
+
+    async def _send(self, data: bytes) -> None:
+        async with self._write_lock:
+            await self._attachment.write(data)
+
+    async def _next(self, queue: asyncio.Queue[Answer | None]) -> Answer:
+        answer = await queue.get()
+        if answer is None:
+            raise GuestLost
+        return answer
+
+    async def _read(self) -> None:
+        parser = frames.Parser()
+        try:
+            while data := await self._attachment.read():
+                for stream, kind, payload in parser.feed(data):
+                    queue = self._calls.get(stream)
+                    if queue is not None:
+                        queue.put_nowait((kind, payload))
+        except (OSError, ValueError, GuestLost) as error:
+            log.warning("sandbox stream broke", extra={"error": repr(error)})
+        finally:
+            self.lost.set()
+            for queue in self._calls.values():
+                queue.put_nowait(None)
+
+
+def _answer(kind: int, payload: bytes) -> tuple[dict[str, Any], bytes]:
+    fields, blob = frames.unpack(payload)
+    if kind == frames.ERROR:
+        refusal: type[LucidError] = BY_REASON.get(str(fields.get("reason")), HelperFailed)
+        raise refusal(str(fields.get("message", "")))
+    return fields, blob

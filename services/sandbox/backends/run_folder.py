@@ -1,0 +1,72 @@
+"""The folder of a sandbox on the host that is mounted at /run/lucid: the socket to the git gate and git's settings."""
+
+import contextlib
+import hashlib
+import os
+import shutil
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+
+class RunFolders:
+    """`<data>/run/<short>`, one for each sandbox: the folder is the sandbox's identity."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self._root = data_dir / "run"
+
+    def path(self, sandbox_id: str) -> Path:
+        """Short, because the path of a socket has at most 107 bytes."""
+        return self._root / hashlib.sha256(sandbox_id.encode()).hexdigest()[:12]
+
+    def make(self, sandbox_id: str, git_config: tuple[tuple[str, str], ...]) -> Path:
+        """Makes it, and writes the git configuration."""
+        folder = self.path(sandbox_id)
+        self._root.mkdir(mode=0o711, parents=True, exist_ok=True)
+        folder.mkdir(mode=0o711, exist_ok=True)
+        unfinished = folder / "gitconfig.new"
+        unfinished.write_text(git_config_text(git_config), encoding="utf-8")
+        unfinished.chmod(0o644)
+        unfinished.rename(folder / "gitconfig")
+        return folder
+
+    def remove(self, sandbox_id: str) -> None:
+        """With its socket."""
+        shutil.rmtree(self.path(sandbox_id), ignore_errors=True)
+
+
+def git_config_text(entries: tuple[tuple[str, str], ...]) -> str:
+    """Git's file format: section, subsection in quotes, name; values always quoted."""
+    lines = []
+    for key, value in entries:
+        section, _, rest = key.partition(".")
+        subsection, _, name = rest.rpartition(".")
+        header = f'[{section} "{_quoted(subsection)}"]' if subsection else f"[{section}]"
+        lines.append(f'{header}\n\t{name} = "{_quoted(value)}"\n')
+    return "".join(lines)
+
+
+def _quoted(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+
+
+@contextlib.contextmanager
+def short_path(path: Path) -> Iterator[str]:
+    """A name of a socket's path that is short however long the path is."""
+    folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield f"/proc/self/fd/{folder}/{path.name}"
+    finally:
+        os.close(folder)
+
+
+def listening_socket(path: Path) -> socket.socket:
+    """A Unix socket that every user may connect to, in place of an old one."""
+    path.unlink(missing_ok=True)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listener.setblocking(False)
+    with short_path(path) as name:
+        listener.bind(name)
+    path.chmod(0o666)
+    listener.listen(64)
+    return listener

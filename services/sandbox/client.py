@@ -1,0 +1,85 @@
+"""The sandbox service as other services call it."""
+
+from collections.abc import AsyncGenerator
+
+import grpc
+from lucid.sandbox.v1 import sandbox_pb2 as pb
+from lucid.sandbox.v1 import sandbox_pb2_grpc
+
+from services.rpc.channels import unary
+from services.rpc.identity import Metadata
+from services.rpc.retry import RETRY_ATTEMPTS, backoff
+from services.rpc.status import from_rpc_error
+
+CALL_SECONDS = 30.0
+LONG_SECONDS = 180.0
+
+
+class SandboxClient:
+    """Typed calls with deadlines; UNAVAILABLE is tried again, every method being safe to repeat. Raises RemoteError."""
+
+    def __init__(self, channel: grpc.aio.Channel, metadata: Metadata = ()) -> None:
+        self._channel = channel
+        self._metadata = metadata
+        # The generated stub is one class for both kinds of channel; its async face exists in the type stubs only.
+        self._stub: sandbox_pb2_grpc.SandboxServiceAsyncStub = sandbox_pb2_grpc.SandboxServiceStub(channel)
+
+    def acting_as(self, metadata: Metadata) -> "SandboxClient":
+        """The same with another identity: `user_metadata(...)` or `service_metadata(...)`."""
+        return SandboxClient(self._channel, metadata)
+
+    async def create_sandbox(self, request: pb.CreateSandboxRequest) -> pb.CreateSandboxResponse:
+        """See the proto."""
+        return await unary(lambda: self._stub.CreateSandbox(request, timeout=LONG_SECONDS, metadata=self._metadata))
+
+    async def get_sandbox(self, request: pb.GetSandboxRequest) -> pb.GetSandboxResponse:
+        """See the proto."""
+        return await unary(lambda: self._stub.GetSandbox(request, timeout=CALL_SECONDS, metadata=self._metadata))
+
+    async def delete_sandbox(self, request: pb.DeleteSandboxRequest) -> pb.DeleteSandboxResponse:
+        """See the proto."""
+        return await unary(lambda: self._stub.DeleteSandbox(request, timeout=LONG_SECONDS, metadata=self._metadata))
+
+    async def run_command(self, request: pb.RunCommandRequest) -> AsyncGenerator[pb.RunCommandResponse, None]:
+        """See the proto. A broken stream is taken up again from the last byte that came; Started comes once."""
+        current = pb.RunCommandRequest()
+        current.CopyFrom(request)
+        is_started = False
+        attempt = 0
+        while True:
+            try:
+                async for response in self._stub.RunCommand(current, metadata=self._metadata):
+                    attempt = 0
+                    if response.HasField("output"):
+                        current.from_offset = response.output.offset + len(response.output.data)
+                    if not (is_started and response.HasField("started")):
+                        yield response
+                    is_started = True
+                return
+            except grpc.RpcError as error:
+                refusal = from_rpc_error(error)
+                # A refusal with a reason of its own is an answer; only a transport that failed is tried again.
+                if refusal.reason != "UNAVAILABLE" or attempt == RETRY_ATTEMPTS:
+                    raise refusal from error
+            await backoff(attempt)
+            attempt += 1
+
+    async def stop_command(self, request: pb.StopCommandRequest) -> pb.StopCommandResponse:
+        """See the proto."""
+        return await unary(lambda: self._stub.StopCommand(request, timeout=CALL_SECONDS, metadata=self._metadata))
+
+    async def list_tree(self, request: pb.ListTreeRequest) -> pb.ListTreeResponse:
+        """See the proto."""
+        return await unary(lambda: self._stub.ListTree(request, timeout=CALL_SECONDS, metadata=self._metadata))
+
+    async def read_file(self, request: pb.ReadFileRequest) -> pb.ReadFileResponse:
+        """See the proto."""
+        return await unary(lambda: self._stub.ReadFile(request, timeout=CALL_SECONDS, metadata=self._metadata))
+
+    async def edit_file(self, request: pb.EditFileRequest) -> pb.EditFileResponse:
+        """See the proto."""
+        return await unary(lambda: self._stub.EditFile(request, timeout=CALL_SECONDS, metadata=self._metadata))
+
+    async def create_snapshot(self, request: pb.CreateSnapshotRequest) -> pb.CreateSnapshotResponse:
+        """See the proto."""
+        return await unary(lambda: self._stub.CreateSnapshot(request, timeout=LONG_SECONDS, metadata=self._metadata))

@@ -1,0 +1,1 @@
+"""What a sandbox is and what can go wrong with it."""

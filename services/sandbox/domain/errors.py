@@ -1,0 +1,187 @@
+"""Every refusal of this service."""
+
+from services.rpc.errors import Code, LucidError
+
+
+class SandboxNotFound(LucidError):
+    """Absent, or somebody else's: the two look the same."""
+
+    code = Code.NOT_FOUND
+    reason = "SANDBOX_NOT_FOUND"
+    default = "There is no such sandbox."
+
+
+class SandboxUnavailable(LucidError):
+    """It cannot be reached or made now."""
+
+    code = Code.UNAVAILABLE
+    reason = "SANDBOX_UNAVAILABLE"
+    default = "The sandbox cannot be reached."
+
+
+class GuestLost(SandboxUnavailable):
+    """The helper went away in the middle of a call."""
+
+    default = "The sandbox went away."
+
+
+class NoConfinement(LucidError):
+    """Neither Docker nor bubblewrap can be used, and working without is not allowed."""
+
+    code = Code.FAILED_PRECONDITION
+    reason = "NO_CONFINEMENT"
+    default = (
+        "There is nothing to confine the agent with. Start a Docker engine and make the image (deploy/sandbox/build.sh), "
+        "or install bubblewrap (apt-get install bubblewrap), or set SANDBOX_BACKEND=process and "
+        "SANDBOX_ALLOW_UNCONFINED=1 to let the agent work on this machine without any confinement."
+    )
+
+
+class Fenced(LucidError):
+    """The caller's lease epoch is lower than one that was seen: somebody else owns the session now."""
+
+    code = Code.ABORTED
+    reason = "FENCED"
+    default = "Another owner has taken over this session."
+
+
+class CommandNotFound(LucidError):
+    """Attach only, and the id was never started."""
+
+    code = Code.NOT_FOUND
+    reason = "COMMAND_NOT_FOUND"
+    default = "No command was started under this id."
+
+
+class SandboxBusy(LucidError):
+    """At its limit of commands or processes."""
+
+    code = Code.RESOURCE_EXHAUSTED
+    reason = "SANDBOX_BUSY"
+    default = "The sandbox is at its limit of commands or processes."
+
+
+class PathOutsideWorkspace(LucidError):
+    """The path leads out of the workspace, by itself or through a link."""
+
+    code = Code.INVALID_ARGUMENT
+    reason = "PATH_OUTSIDE_WORKSPACE"
+    default = "The path is not inside the workspace."
+
+
+class FileNotFound(LucidError):
+    """No file or folder of this name."""
+
+    code = Code.NOT_FOUND
+    reason = "FILE_NOT_FOUND"
+    default = "There is no such file."
+
+
+class NotAFile(LucidError):
+    """A folder, device, socket or pipe."""
+
+    code = Code.FAILED_PRECONDITION
+    reason = "NOT_A_FILE"
+    default = "That is not a regular file."
+
+
+class FileForbidden(LucidError):
+    """The sandbox's user may not open it."""
+
+    code = Code.FAILED_PRECONDITION
+    reason = "FILE_FORBIDDEN"
+    default = "The file may not be opened."
+
+
+class FileTooLarge(LucidError):
+    """Larger than an edit can handle."""
+
+    code = Code.FAILED_PRECONDITION
+    reason = "FILE_TOO_LARGE"
+    default = "The file is too large."
+
+
+class FileExists(LucidError):
+    """Create without overwrite."""
+
+    code = Code.FAILED_PRECONDITION
+    reason = "FILE_EXISTS"
+    default = "The file is there already."
+
+
+class FileFailed(LucidError):
+    """The file system refused for another cause, which the text tells."""
+
+    code = Code.FAILED_PRECONDITION
+    reason = "FILE_FAILED"
+    default = "The file system refused."
+
+
+class DiskFull(LucidError):
+    """No space left in the sandbox."""
+
+    code = Code.RESOURCE_EXHAUSTED
+    reason = "DISK_FULL"
+    default = "There is no space left in the sandbox."
+
+
+class EditNoMatch(LucidError):
+    """The text to replace, or the line to insert after, is not there."""
+
+    code = Code.FAILED_PRECONDITION
+    reason = "EDIT_NO_MATCH"
+    default = "The text is not in the file."
+
+
+class EditAmbiguous(LucidError):
+    """The text to replace occurs more than once."""
+
+    code = Code.FAILED_PRECONDITION
+    reason = "EDIT_AMBIGUOUS"
+    default = "The text occurs more than once in the file."
+
+
+class TreeNotFound(LucidError):
+    """The tree to compare with is not known in this sandbox."""
+
+    code = Code.NOT_FOUND
+    reason = "TREE_NOT_FOUND"
+    default = "The tree to compare with is not known."
+
+
+class SnapshotFailed(LucidError):
+    """Git in the sandbox could not do it."""
+
+    code = Code.FAILED_PRECONDITION
+    reason = "SNAPSHOT_FAILED"
+    default = "git could not record the tree."
+
+
+class HelperFailed(LucidError):
+    """A fault of ours inside the sandbox; its log tells more."""
+
+    code = Code.INTERNAL
+    reason = "HELPER_FAILED"
+    default = "The sandbox's helper failed."
+
+
+BY_REASON: dict[str, type[LucidError]] = {
+    error.reason: error
+    for error in (
+        CommandNotFound,
+        SandboxBusy,
+        PathOutsideWorkspace,
+        FileNotFound,
+        NotAFile,
+        FileForbidden,
+        FileTooLarge,
+        FileExists,
+        FileFailed,
+        DiskFull,
+        EditNoMatch,
+        EditAmbiguous,
+        TreeNotFound,
+        SnapshotFailed,
+        HelperFailed,
+    )
+}

@@ -1,0 +1,208 @@
+"""Sandboxes, commands, files and changes, as plain values."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum
+
+
+class Confinement(Enum):
+    """How well a sandbox is closed off."""
+
+    DOCKER = "docker"
+    BUBBLEWRAP = "bubblewrap"
+    PROCESS = "process"
+
+
+class State(Enum):
+    """What a sandbox can do now."""
+
+    STARTING = "starting"
+    READY = "ready"
+    LOST = "lost"
+
+
+@dataclass(frozen=True)
+class Sandbox:
+    """Where an agent works. `removed`: taken down with its workspace kept."""
+
+    sandbox_id: str
+    owner_id: str
+    session_id: str
+    image: str
+    env: Mapping[str, str]
+    git_config: tuple[tuple[str, str], ...]
+    confinement: Confinement
+    epoch: int
+    create_time: datetime
+    removed: bool = False
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """How a sandbox came up: `created` is False if it was there and running."""
+
+    created: bool
+    workspace_kept: bool
+
+
+@dataclass(frozen=True)
+class SandboxView:
+    """A sandbox together with what is known of it at this moment."""
+
+    sandbox: Sandbox
+    state: State
+    workspace: str
+
+
+@dataclass(frozen=True)
+class CommandOrder:
+    """Start this key, or follow it. `timeout` in seconds."""
+
+    command_id: str
+    command: str
+    timeout: float
+    cwd: str = ""
+    from_offset: int = 0
+    attach_only: bool = False
+
+
+@dataclass(frozen=True)
+class Started:
+    """It runs, or ran."""
+
+    cwd: str
+    attached: bool
+
+
+@dataclass(frozen=True)
+class Output:
+    """Bytes that it printed."""
+
+    offset: int
+    data: bytes
+
+
+class ExitReason(Enum):
+    """Why a command ended."""
+
+    EXITED = "EXITED"
+    TIMEOUT = "TIMEOUT"
+    STOPPED = "STOPPED"
+    OOM = "OOM"
+    SANDBOX_LOST = "SANDBOX_LOST"
+
+
+@dataclass(frozen=True)
+class Exit:
+    """How a command ended. Neither `code` nor `signal` where that is not known."""
+
+    reason: ExitReason
+    code: int | None = None
+    signal: str = ""
+    duration_ms: int = 0
+    total_bytes: int = 0
+    truncated: bool = False
+    head: bytes = b""
+    tail: bytes = b""
+    cwd_after: str = ""
+    left_running: int = 0
+
+
+Frame = Started | Output | Exit
+
+
+@dataclass(frozen=True)
+class TreeEntry:
+    """One file or folder, by its path from the workspace."""
+
+    path: str
+    directory: bool
+    size: int
+    symlink: bool
+
+
+@dataclass(frozen=True)
+class Tree:
+    """A listing."""
+
+    entries: tuple[TreeEntry, ...]
+    truncated: bool
+
+
+@dataclass(frozen=True)
+class FileRange:
+    """A range of a file; `size` and `etag` are those of the whole."""
+
+    data: bytes
+    size: int
+    etag: str
+
+
+@dataclass(frozen=True)
+class CreateFile:
+    """Write a whole file."""
+
+    content: str
+    overwrite: bool
+
+
+@dataclass(frozen=True)
+class ReplaceText:
+    """Replace a text that occurs exactly once."""
+
+    old_text: str
+    new_text: str
+
+
+@dataclass(frozen=True)
+class InsertLines:
+    """Insert after a line; 0 is the beginning."""
+
+    after_line: int
+    text: str
+
+
+Change = CreateFile | ReplaceText | InsertLines
+
+
+@dataclass(frozen=True)
+class EditOrder:
+    """Apply this change once for this key."""
+
+    edit_id: str
+    path: str
+    change: Change
+
+
+@dataclass(frozen=True)
+class Edited:
+    """The file after the edit."""
+
+    etag: str
+    lines: int
+    repeated: bool
+
+
+@dataclass(frozen=True)
+class FileChange:
+    """What became of a file between two trees."""
+
+    path: str
+    old_path: str
+    kind: str
+    unified_diff: str
+    added: int
+    removed: int
+    binary: bool
+    truncated: bool
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A recorded tree and what changed since an earlier one."""
+
+    tree: str
+    head_commit: str
+    changes: tuple[FileChange, ...] = field(default=())
+    truncated: bool = False

@@ -1,0 +1,213 @@
+"""All commands of the sandbox by key: started at most once, followed by many, ended with everything they started."""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import Any
+
+from . import processes
+from .command import CHUNK, Command, Follower
+from .frames import DATA, NOTE, OFFSET, Pipes, Refusal, pack
+from .journal import Journal
+from .output_log import ENDS, OutputLog
+from .reaper import Reaper
+from .shell import Shell
+
+MAX_RUNNING = 64
+MAX_LOGS = 200
+
+
+class Commands:
+    """The registry. `mark` tells this sandbox's processes from those of others."""
+
+    def __init__(self, journal: Journal, shell: Shell, reaper: Reaper, pipes: Pipes, mark: str) -> None:
+        self._journal = journal
+        self._shell = shell
+        self._reaper = reaper
+        self._pipes = pipes
+        self._mark = mark
+        self._lock = threading.Lock()
+        self._live: dict[str, Command] = {}
+        self._logs = [key for key in journal.started]
+        self._close_lost()
+
+    def run(self, stream: int, request: dict[str, Any], follower: Follower) -> None:
+        """Starts the key, unless it was started before, and follows it to its end."""
+        key = request["id"]
+        with self._lock:
+            command = self._live.get(key)
+            attached = command is not None or key in self._journal.started
+            if command is None:
+                command = self._reopen(key) if attached else self._start(key, request)
+            command.follow(follower)
+        try:
+            self._pipes.send(stream, NOTE, pack({"cwd": command.cwd, "attached": attached}))
+            self._follow(stream, command, follower)
+        finally:
+            self._leave(command, follower)
+
+    def stop(self, key: str, reason: str = "STOPPED") -> int:
+        """Ends a command, or, for the empty key, all of them. Returns how many processes that were."""
+        with self._lock:
+            chosen = [command for command in self._live.values() if key in ("", command.key)]
+        for command in chosen:
+            if command.exit is None:
+                command.reason = command.reason or reason
+        return processes.end(lambda: self._members(key))
+
+    def settle(self) -> None:
+        """Waits a moment until the ends of all commands are in the journal."""
+        with self._lock:
+            commands = list(self._live.values())
+        for command in commands:
+            command.ended.wait(1.0)
+
+    def cancel(self, follower: Follower) -> None:
+        """Stops following; the command goes on."""
+        with follower.changed:
+            follower.closed = True
+            follower.changed.notify_all()
+
+    def credit(self, follower: Follower, size: int) -> None:
+        """The reader has taken `size` bytes."""
+        with follower.changed:
+            follower.credit += size
+            follower.changed.notify_all()
+
+    def _members(self, key: str) -> set[int]:
+        """Processes of a command and those whose owner cannot be told: who hides has no claim to be spared."""
+        with self._lock:
+            sessions = {c.child.pid: self._mark + c.key for c in self._live.values() if c.child is not None}
+        found = processes.owners(os.getpid(), sessions)
+        if not key:
+            return {pid for pid, owner in found.items() if owner != self._mark}
+        return {pid for pid, owner in found.items() if owner in (None, self._mark + key)}
+
+    def _start(self, key: str, request: dict[str, Any]) -> Command:
+        if request.get("attach_only"):
+            raise Refusal("COMMAND_NOT_FOUND", "No command was started under this id.")
+        if sum(1 for command in self._live.values() if command.exit is None) >= MAX_RUNNING:
+            raise Refusal("SANDBOX_BUSY", f"{MAX_RUNNING} commands run already.")
+        folder = self._shell.folder_of(key)
+        os.makedirs(folder, exist_ok=True)
+        with open(os.path.join(folder, "command"), "wb") as file:
+            file.write(request["command"].encode("utf-8", "surrogateescape"))
+        cwd = self._shell.cwd(request.get("cwd", ""))
+        self._journal.start(key, {"cwd": cwd})
+        command = Command(key, folder, cwd)
+        self._live[key] = command
+        self._logs.append(key)
+        self._launch(command, request["timeout"])
+        return command
+
+    def _launch(self, command: Command, timeout: float) -> None:
+        read_end, write_end = os.pipe2(os.O_CLOEXEC)
+        try:
+            command.child = self._reaper.spawn(
+                self._shell.argv(command.key, command.cwd),
+                self._shell.environ(self._mark + command.key),
+                self._shell.workspace,
+                write_end,
+                on_exit=command.wake,
+            )
+        except OSError as error:
+            command.log.append(f"lucid: the shell could not be started: {error.strerror}\n".encode())
+            command.exit = self._finish(command, {**command.outcome(command.cwd, 0), "code": 126})
+            os.close(read_end)
+            return
+        finally:
+            os.close(write_end)
+        threading.Thread(target=self._pump, args=(command, read_end, timeout), daemon=True).start()
+
+    def _pump(self, command: Command, pipe: int, timeout: float) -> None:
+        def end() -> int:
+            return processes.end(lambda: self._members(command.key))
+
+        def finish() -> dict[str, Any]:
+            own = self._mark + command.key
+            left = [owner for owner in processes.owners(os.getpid(), {}).values() if owner == own]
+            return self._finish(command, command.outcome(self._shell.absorb(command.key), len(left)))
+
+        command.pump(pipe, timeout, end, finish)
+        with self._lock:
+            self._live.pop(command.key, None)
+        self._leave(command, None)
+
+    def _finish(self, command: Command, record: dict[str, Any]) -> dict[str, Any]:
+        self._journal.exit(command.key, record)
+        return record
+
+    def _follow(self, stream: int, command: Command, follower: Follower) -> None:
+        while not follower.closed:
+            with follower.changed:
+                follower.changed.wait_for(lambda: self._is_ready(command, follower))
+                end = command.exit["total"] if command.exit is not None else None
+            if follower.closed:
+                return
+            if end is not None and follower.position >= end:
+                head, tail = command.log.ends(end)
+                self._pipes.reply(stream, {**(command.exit or {}), "head": len(head)}, head + tail)
+                return
+            self._send(stream, command, follower, end)
+
+    @staticmethod
+    def _is_ready(command: Command, follower: Follower) -> bool:
+        if follower.closed:
+            return True
+        if command.exit is not None and follower.position >= command.exit["total"]:
+            return True
+        return follower.credit > 0 and (follower.position < command.log.total or command.exit is not None)
+
+    def _send(self, stream: int, command: Command, follower: Follower, end: int | None) -> None:
+        offset, data = command.log.read(follower.position, min(CHUNK, follower.credit), end)
+        if not data:  # dropped up to its end, or pruned: the exit tells the rest
+            follower.position = command.log.total if end is None else end
+            return
+        with follower.changed:
+            follower.position = offset + len(data)
+            follower.credit -= len(data)
+        self._pipes.send(stream, DATA, OFFSET.pack(offset) + data)
+        if command.exit is None:
+            command.wake()
+
+    def _leave(self, command: Command, follower: Follower | None) -> None:
+        with self._lock:
+            if follower is not None:
+                command.unfollow(follower)
+            idle = command.exit is not None and not command.followers and command.key not in self._live
+            if idle and not command.is_closed:
+                command.close()
+                self._prune()
+            elif not command.is_closed:
+                command.wake()
+
+    def _reopen(self, key: str) -> Command:
+        """An ended command as the journal and the log keep it."""
+        folder = self._shell.folder_of(key)
+        os.makedirs(folder, exist_ok=True)
+        command = Command(key, folder, self._journal.started[key]["cwd"])
+        command.exit = self._journal.exits[key]
+        return command
+
+    def _close_lost(self) -> None:
+        """What ran when the last helper died is over: what it had done is not known, and it is not done again."""
+        for key, record in self._journal.started.items():
+            if key in self._journal.exits:
+                continue
+            folder = self._shell.folder_of(key)
+            os.makedirs(folder, exist_ok=True)
+            log = OutputLog(folder)
+            outcome = {"reason": "SANDBOX_LOST", "duration_ms": 0, "total": log.total, "left_running": 0}
+            log.close()
+            outcome["truncated"] = log.total > 2 * ENDS
+            self._journal.exit(key, {**outcome, "cwd_after": self._shell.cwd() or record["cwd"]})
+
+    def _prune(self) -> None:
+        """Keeps the output of the last MAX_LOGS commands; of older ones only how they ended."""
+        while len(self._logs) > MAX_LOGS and self._logs[0] not in self._live:
+            folder = self._shell.folder_of(self._logs.pop(0))
+            for name in ("head", "tail", "command", "carry"):
+                path = os.path.join(folder, name)
+                if os.path.exists(path):
+                    os.unlink(path)

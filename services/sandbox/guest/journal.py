@@ -1,0 +1,61 @@
+"""What has been started and how it ended, on disk before it is acted upon: a key is started at most once, for ever."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from typing import Any
+
+
+class Journal:
+    """An append-only file of JSON lines. `started`, `exits` and `edits` are its content, by key."""
+
+    def __init__(self, path: str) -> None:
+        self.started: dict[str, dict[str, Any]] = {}
+        self.exits: dict[str, dict[str, Any]] = {}
+        self.edits: dict[str, dict[str, Any]] = {}
+        self._lock = threading.Lock()
+        self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        self._load()
+        os.fsync(self._fd)
+        folder = os.open(os.path.dirname(path), os.O_RDONLY | os.O_DIRECTORY)
+        os.fsync(folder)
+        os.close(folder)
+
+    def start(self, key: str, record: dict[str, Any]) -> None:
+        """Durable when it returns."""
+        self.started[key] = record
+        self._append({"started": key, **record})
+
+    def exit(self, key: str, record: dict[str, Any]) -> None:
+        """Durable when it returns."""
+        self._append({"exit": key, **record})
+        self.exits[key] = record
+
+    def edit(self, key: str, record: dict[str, Any]) -> None:
+        """Durable when it returns."""
+        self.edits[key] = record
+        self._append({"edit": key, **record})
+
+    def _append(self, record: dict[str, Any]) -> None:
+        line = json.dumps(record, separators=(",", ":")).encode() + b"\n"
+        with self._lock:
+            view = memoryview(line)
+            while view:
+                view = view[os.write(self._fd, view) :]
+            os.fdatasync(self._fd)
+
+    def _load(self) -> None:
+        with os.fdopen(os.dup(self._fd), "rb") as file:
+            content = file.read()
+        whole = content.rfind(b"\n") + 1
+        if whole < len(content):  # the last writer died in the middle of a line that nobody was told of
+            os.ftruncate(self._fd, whole)
+        tables = {"started": self.started, "exit": self.exits, "edit": self.edits}
+        for line in content[:whole].splitlines():
+            record = json.loads(line)
+            for name, table in tables.items():
+                if name in record:
+                    table[record.pop(name)] = record
+                    break

@@ -1,0 +1,136 @@
+"""Whose process is it, and how to end it with everything that it started."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+MARK = b"LUCID_COMMAND="
+GRACE_SECONDS = 1.0
+KILL_SECONDS = 2.0
+
+
+class Process(NamedTuple):
+    """A line of the process table."""
+
+    pid: int
+    parent: int
+    session: int
+
+
+def table() -> dict[int, Process]:
+    """All processes that are seen and still run (no zombies)."""
+    found = {}
+    for name in os.listdir("/proc"):
+        if not name.isdigit():
+            continue
+        try:
+            with open(f"/proc/{name}/stat", "rb") as file:
+                fields = file.read().rpartition(b")")[2].split()
+        except OSError:
+            continue
+        if fields and fields[0] not in (b"Z", b"X"):
+            found[int(name)] = Process(int(name), int(fields[1]), int(fields[3]))
+    return found
+
+
+def mark_of(pid: int) -> str | None:
+    """The command named in its environment, if it is readable and was not wiped."""
+    try:
+        with open(f"/proc/{pid}/environ", "rb") as file:
+            environ = file.read(1 << 20)
+    except OSError:
+        return None
+    for entry in environ.split(b"\0"):
+        if entry.startswith(MARK):
+            return entry[len(MARK) :].decode(errors="replace")
+    return None
+
+
+def owners(root: int, sessions: Mapping[int, str]) -> dict[int, str | None]:
+    """Every descendant of `root` and the command it belongs to; None for one that has hidden all its traces.
+
+    A mark in the environment decides, then the session that a shell of ours leads, then the parent.
+    """
+    processes = table()
+    below = _descendants(root, processes)
+    known: dict[int, str | None] = {}
+    for pid in below:
+        line = []
+        while pid in below and pid not in known and pid not in line:
+            found = mark_of(pid) or sessions.get(processes[pid].session)
+            line.append(pid)
+            if found:
+                known[pid] = found
+                break
+            pid = processes[pid].parent
+        for member in line:
+            known[member] = known.get(pid)
+    return known
+
+
+def _descendants(root: int, processes: Mapping[int, Process]) -> set[int]:
+    children: dict[int, list[int]] = {}
+    for process in processes.values():
+        children.setdefault(process.parent, []).append(process.pid)
+    found: set[int] = set()
+    waiting = [root]
+    while waiting:
+        for pid in children.get(waiting.pop(), ()):
+            if pid not in found and pid != root:
+                found.add(pid)
+                waiting.append(pid)
+    return found
+
+
+def end(find: Callable[[], set[int]]) -> int:
+    """TERM, a second of grace, then STOP and KILL until nothing new appears. Returns how many were ended.
+
+    Stopping first means that a fork bomb cannot fork while it is being killed.
+    """
+    ended = find()
+    _signal(ended, signal.SIGTERM)
+    grace = time.monotonic() + GRACE_SECONDS
+    left = ended
+    while left and time.monotonic() < grace:
+        time.sleep(0.01)
+        left = find()
+        ended = ended | left
+    last = time.monotonic() + KILL_SECONDS
+    while left and time.monotonic() < last:
+        frozen: set[int] = set()
+        while left - frozen:
+            _signal(left - frozen, signal.SIGSTOP)
+            frozen |= left
+            left = find()
+        ended = ended | frozen
+        _signal(frozen, signal.SIGKILL)
+        time.sleep(0.005)
+        left = find()
+    return len(ended)
+
+
+def _signal(pids: set[int], number: int) -> None:
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, number)
+
+
+def end_survivors(mark: str, whole_namespace: bool) -> int:
+    """Ends what a dead helper of this sandbox left behind. In a process namespace of our own that is all but our line."""
+    mine = {os.getpid(), 1}
+    parent = os.getppid()
+    processes = table()
+    while parent in processes and parent not in mine:
+        mine.add(parent)
+        parent = processes[parent].parent
+
+    def find() -> set[int]:
+        others = set(table()) - mine
+        return others if whole_namespace else {pid for pid in others if (mark_of(pid) or "").startswith(mark)}
+
+    return end(find) if find() else 0

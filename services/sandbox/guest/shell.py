@@ -1,0 +1,94 @@
+"""A fresh bash for every command, with the working folder, exported variables, functions and aliases of the one before.
+
+A shell that lives on dies of `exit`, `set -e`, `exec` and `kill $$`; a fresh one has nothing to lose.
+"""
+
+from __future__ import annotations
+
+import os
+
+from .processes import MARK
+
+# $1 the folder of this command, $2 the state carried so far, $3 where to start. The text of the command is read from a
+# file, so that `pkill -f` in it does not find its own shell. OOM: better one of our children than the helper.
+WRAPPER = r"""
+{ echo 700 >/proc/self/oom_score_adj; } 2>/dev/null
+shopt -s expand_aliases
+if [ -f "$2" ]; then . "$2" 2>/dev/null; fi
+__lucid_folder=$1
+cd -- "$3" || exit 1
+__lucid_save() {
+    unset -f __lucid_save
+    { printf '%s\0' "$PWD"; declare -px; declare -f; alias -p; printf '\0'; } >"$__lucid_folder/carry" 2>/dev/null
+}
+trap __lucid_save EXIT
+set --
+eval "$(<"$__lucid_folder/command")"
+"""
+NOT_CARRIED = ("SHLVL=", "PWD=", "SHELLOPTS=", "BASHOPTS=", "LUCID_COMMAND=", "_=")
+
+
+class Shell:
+    """Knows where the next command starts and with which variables."""
+
+    def __init__(self, workspace: str, state: str, env: dict[str, str]) -> None:
+        self.workspace = workspace
+        self._state = state
+        self._carried = os.path.join(state, "carried.sh")
+        self._cwd_file = os.path.join(state, "carried.cwd")
+        self.env = env
+
+    def folder_of(self, key: str) -> str:
+        """Where a command's text, output and state lie."""
+        return os.path.join(self._state, "commands", key)
+
+    def cwd(self, asked: str = "") -> str:
+        """Where a command starts: as asked, else where the last one left off, else the workspace."""
+        if asked:
+            return os.path.normpath(os.path.join(self.workspace, asked))
+        try:
+            with open(self._cwd_file, "rb") as file:
+                left = os.fsdecode(file.read())
+        except OSError:
+            return self.workspace
+        return left if os.path.isdir(left) else self.workspace
+
+    def argv(self, key: str, cwd: str) -> list[str]:
+        """What to start."""
+        return ["/bin/bash", "--noprofile", "--norc", "-c", WRAPPER, "bash", self.folder_of(key), self._carried, cwd]
+
+    def environ(self, key: str) -> dict[str, str]:
+        """The variables to start it with."""
+        return {**self.env, MARK.decode().rstrip("="): key}
+
+    def absorb(self, key: str) -> str:
+        """Takes over the state that a command left, if it left it whole. Returns where the next one starts."""
+        try:
+            with open(os.path.join(self.folder_of(key), "carry"), "rb") as file:
+                cwd, body, rest = file.read().split(b"\0")
+        except (OSError, ValueError):
+            return self.cwd()
+        if not rest:
+            self._replace(self._carried, _without(body))
+            self._replace(self._cwd_file, cwd)
+        return self.cwd()
+
+    def _replace(self, path: str, content: bytes) -> None:
+        try:
+            with open(path + ".new", "wb") as file:
+                file.write(content)
+            os.replace(path + ".new", path)
+        except OSError:
+            return
+
+
+def _without(body: bytes) -> bytes:
+    """The declarations but those that belong to one shell alone."""
+    names = tuple(name.encode() for name in NOT_CARRIED)
+    lines = []
+    for line in body.split(b"\n"):
+        words = line.split(b" ", 2)
+        if len(words) == 3 and words[0] == b"declare" and words[1].startswith(b"-") and words[2].startswith(names):
+            continue
+        lines.append(line)
+    return b"\n".join(lines)

@@ -1,0 +1,152 @@
+"""What the use cases need from the world."""
+
+from collections.abc import AsyncGenerator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from services.sandbox.domain.models import (
+    Arrival,
+    CommandOrder,
+    Confinement,
+    Edited,
+    EditOrder,
+    FileRange,
+    Frame,
+    Sandbox,
+    Snapshot,
+    State,
+    Tree,
+)
+
+
+class Attachment(Protocol):
+    """A byte stream to a process inside a sandbox."""
+
+    async def read(self) -> bytes:
+        """Some bytes; empty at the end."""
+
+    async def write(self, data: bytes) -> None:
+        """Returns when there is room for more. Raises GuestLost when the other side has gone."""
+
+    async def close(self) -> None:
+        """Ends the stream, and the process with it. Never raises."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Paths as they are seen inside, and what runs the helper. `own_namespace`: no process but the sandbox's is seen there."""
+
+    workspace: str
+    state: str
+    run: str
+    python: str
+    own_namespace: bool
+
+
+class Launcher(Protocol):
+    """One way to confine: the life of sandboxes, nothing of what happens inside."""
+
+    @property
+    def confinement(self) -> Confinement:
+        """Which."""
+
+    def place(self, sandbox_id: str) -> Place:
+        """Where things lie inside."""
+
+    async def launch(self, sandbox: Sandbox, run_directory: str) -> Arrival:
+        """Makes it, or finds it running. `run_directory` (on the host) is mounted read-only. Raises SandboxUnavailable."""
+
+    async def attach(self, sandbox: Sandbox, argv: list[str], env: Mapping[str, str]) -> Attachment:
+        """Starts a program inside, with pipes. Raises SandboxUnavailable."""
+
+    async def remove(self, sandbox_id: str, keep_workspace: bool) -> None:
+        """Ends everything inside; removes the workspace too unless it is kept. Safe to repeat."""
+
+    async def survey(self) -> set[str]:
+        """Ids of this instance's sandboxes of which anything is there: a container, a folder, a volume."""
+
+
+class Guest(Protocol):
+    """The helper inside one sandbox. Every call raises GuestLost when it goes away."""
+
+    def run(self, order: CommandOrder) -> AsyncGenerator[Frame, None]:
+        """Started, outputs, exit. Leaving the iteration leaves the command running."""
+
+    async def stop(self, command_id: str) -> int:
+        """Ends a command, or all for the empty id; how many processes that were."""
+
+    async def list_tree(self, path: str, depth: int, max_entries: int) -> Tree:
+        """Files of the workspace."""
+
+    async def read_file(self, path: str, offset: int, limit: int) -> FileRange:
+        """A range of a file."""
+
+    async def edit_file(self, order: EditOrder) -> Edited:
+        """Applies an edit once for its key."""
+
+    async def snapshot(self, path: str, since_tree: str) -> Snapshot:
+        """Records the tree."""
+
+
+class Fleet(Protocol):
+    """All sandboxes of this instance that are up, each with its guest and its socket to the git gate."""
+
+    async def confinement(self) -> Confinement:
+        """The one for a new sandbox. Raises NoConfinement."""
+
+    async def bring_up(self, sandbox: Sandbox) -> Arrival:
+        """Makes it take commands, on the workspace that it has or a new one. Raises SandboxUnavailable."""
+
+    async def guest(self, sandbox: Sandbox) -> Guest:
+        """The way in; brings the sandbox up first where it is not."""
+
+    async def take_down(self, sandbox: Sandbox, keep_workspace: bool) -> None:
+        """Ends it. Safe to repeat."""
+
+    def state(self, sandbox_id: str) -> State:
+        """What it can do now."""
+
+    def workspace(self, sandbox: Sandbox) -> str:
+        """Absolute path of its workspace inside."""
+
+    async def remove_orphans(self, known: set[str]) -> list[str]:
+        """Removes what is left of sandboxes of this instance that nobody knows; their ids."""
+
+
+class SandboxStore(Protocol):
+    """The rows."""
+
+    async def get(self, sandbox_id: str) -> Sandbox | None:
+        """One, or None."""
+
+    async def put(self, sandbox: Sandbox) -> Sandbox:
+        """Adds it, or renews environment, git configuration and `removed` of the row with its id; the row as it is now."""
+
+    async def raise_epoch(self, sandbox_id: str, epoch: int) -> bool:
+        """Records an epoch unless a higher one was seen; whether it may go on."""
+
+    async def mark_removed(self, sandbox_id: str) -> None:
+        """Taken down, workspace kept."""
+
+    async def delete(self, sandbox_id: str) -> None:
+        """Forgets it."""
+
+    async def ids(self) -> set[str]:
+        """All that are known."""
+
+
+class Clock(Protocol):
+    """The time."""
+
+    def now(self) -> datetime:
+        """UTC."""
+
+
+@dataclass(frozen=True)
+class Ports:
+    """Everything a use case is given."""
+
+    store: SandboxStore
+    fleet: Fleet
+    clock: Clock

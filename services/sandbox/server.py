@@ -1,0 +1,113 @@
+"""Builds the sandbox service from its settings."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import grpc
+from lucid.sandbox.v1 import sandbox_pb2, sandbox_pb2_grpc
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.rpc.errors import LucidError
+from services.rpc.ids import new_ulid
+from services.rpc.logs import get_logger
+from services.rpc.serving import Access, Service
+from services.sandbox.backends.docker import DockerLauncher, DockerOptions
+from services.sandbox.backends.fleet import SandboxFleet
+from services.sandbox.backends.gate import GateRelay
+from services.sandbox.backends.launchers import Launchers
+from services.sandbox.backends.run_folder import RunFolders
+from services.sandbox.ports import Ports
+from services.sandbox.servicer import SandboxServicer
+from services.sandbox.settings import Settings
+from services.sandbox.store.database import migrate, open_engine
+from services.sandbox.store.sql import SqlSandboxStore
+from services.sandbox.usecases.reconcile import reconcile
+
+SERVICE = sandbox_pb2.DESCRIPTOR.services_by_name["SandboxService"]
+_USER = frozenset({"GetSandbox", "ListTree", "ReadFile"})
+log = get_logger(__name__)
+
+
+def access() -> Mapping[str, Access]:
+    """Who may call what."""
+    return {
+        f"/{SERVICE.full_name}/{method.name}": Access.USER if method.name in _USER else Access.INTERNAL
+        for method in SERVICE.methods
+    }
+
+
+class UtcClock:
+    """See ports.Clock."""
+
+    def now(self) -> datetime:
+        """See ports.Clock."""
+        return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class _Parts:
+    engine: AsyncEngine
+    fleet: SandboxFleet
+    ports: Ports
+
+    async def start(self) -> None:
+        await migrate(self.engine)
+        try:
+            await self.ports.fleet.confinement()
+            removed = await reconcile(self.ports)
+        except LucidError as error:  # said again, to the one who asks for a sandbox
+            log.warning("sandboxes are not to be had now", extra={"reason": error.reason, "cause": error.message})
+            return
+        if removed:
+            log.info("orphans removed", extra={"sandboxes": removed})
+
+    async def stop(self) -> None:
+        await self.fleet.close()
+        await self.engine.dispose()
+
+
+async def build(settings: Settings, connect: Callable[[str], grpc.aio.Channel]) -> Service:
+    """The service, not yet started. It calls no other service, so `connect` is not used."""
+    instance = await asyncio.to_thread(_instance, settings.data_dir)
+    engine = open_engine(settings.database)
+    fleet = _fleet(settings, instance)
+    ports = Ports(store=SqlSandboxStore(engine), fleet=fleet, clock=UtcClock())
+    parts = _Parts(engine, fleet, ports)
+    return Service(
+        name="sandbox",
+        service_names=(SERVICE.full_name,),
+        register=lambda server: sandbox_pb2_grpc.add_SandboxServiceServicer_to_server(SandboxServicer(ports), server),
+        access=access(),
+        start=parts.start,
+        stop=parts.stop,
+    )
+
+
+def _fleet(settings: Settings, instance: str) -> SandboxFleet:
+    docker = DockerLauncher(
+        DockerOptions(
+            socket_path=settings.docker_socket,
+            image=settings.image,
+            memory=settings.memory_limit,
+            cpus=settings.cpu_limit,
+            pids=settings.pids_limit,
+            prefix=settings.container_prefix,
+            workspace=settings.workspace,
+            instance=instance,
+        )
+    )
+    launchers = Launchers(settings.backend, settings.allow_unconfined, settings.data_dir.resolve(), docker)
+    relay = GateRelay(settings.gate, settings.internal_api_key)
+    return SandboxFleet(launchers, relay, RunFolders(settings.data_dir.resolve()))
+
+
+def _instance(data_dir: Path) -> str:
+    """The id that tells this instance's containers from another's; kept in the data folder."""
+    data_dir.mkdir(parents=True, exist_ok=True)
+    path = data_dir / "instance_id"
+    if not path.exists():
+        path.write_text(new_ulid() + "\n")
+    return path.read_text().strip()

@@ -1,0 +1,103 @@
+"""Request, one use case, answer."""
+
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Any, TypeAlias
+
+import grpc
+from lucid.sandbox.v1 import sandbox_pb2 as pb
+from lucid.sandbox.v1 import sandbox_pb2_grpc
+
+from services.rpc.identity import current_caller
+from services.sandbox import convert
+from services.sandbox.ports import Ports
+from services.sandbox.usecases.create_sandbox import SandboxOrder, create_sandbox
+from services.sandbox.usecases.create_snapshot import create_snapshot
+from services.sandbox.usecases.delete_sandbox import delete_sandbox
+from services.sandbox.usecases.edit_file import edit_file
+from services.sandbox.usecases.get_sandbox import get_sandbox
+from services.sandbox.usecases.list_tree import list_tree
+from services.sandbox.usecases.read_file import read_file
+from services.sandbox.usecases.run_command import run_command
+from services.sandbox.usecases.stop_command import stop_command
+
+Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
+
+
+def _user_id() -> str | None:
+    """The owner to check against; None for a service that acts for nobody."""
+    caller = current_caller()
+    return None if caller.internal and not caller.user_id else caller.user_id
+
+
+class SandboxServicer(sandbox_pb2_grpc.SandboxServiceServicer):
+    """SandboxService."""
+
+    def __init__(self, ports: Ports) -> None:
+        self._ports = ports
+
+    async def CreateSandbox(self, request: pb.CreateSandboxRequest, context: Context) -> pb.CreateSandboxResponse:
+        """See the proto."""
+        order = SandboxOrder(
+            sandbox_id=request.sandbox_id,
+            owner_id=request.owner_id,
+            session_id=request.session_id,
+            image=request.image,
+            env=convert.env_from_proto(request),
+            git_config=convert.git_config_from_proto(request),
+            epoch=request.epoch,
+        )
+        view, arrival = await create_sandbox(self._ports, _user_id(), order)
+        return pb.CreateSandboxResponse(
+            sandbox=convert.sandbox_to_proto(view), created=arrival.created, workspace_kept=arrival.workspace_kept
+        )
+
+    async def GetSandbox(self, request: pb.GetSandboxRequest, context: Context) -> pb.GetSandboxResponse:
+        """See the proto."""
+        view = await get_sandbox(self._ports, _user_id(), request.sandbox_id)
+        return pb.GetSandboxResponse(sandbox=convert.sandbox_to_proto(view))
+
+    async def DeleteSandbox(self, request: pb.DeleteSandboxRequest, context: Context) -> pb.DeleteSandboxResponse:
+        """See the proto."""
+        await delete_sandbox(self._ports, _user_id(), request.sandbox_id, request.keep_workspace)
+        return pb.DeleteSandboxResponse()
+
+    async def RunCommand(self, request: pb.RunCommandRequest, context: Context) -> AsyncIterator[pb.RunCommandResponse]:
+        """See the proto."""
+        order = convert.command_from_proto(request)
+        frames = run_command(self._ports, _user_id(), request.sandbox_id, order, request.epoch)
+        async with contextlib.aclosing(frames):
+            async for frame in frames:
+                yield convert.frame_to_proto(frame)
+
+    async def StopCommand(self, request: pb.StopCommandRequest, context: Context) -> pb.StopCommandResponse:
+        """See the proto."""
+        ended = await stop_command(self._ports, _user_id(), request.sandbox_id, request.command_id)
+        return pb.StopCommandResponse(ended=ended)
+
+    async def ListTree(self, request: pb.ListTreeRequest, context: Context) -> pb.ListTreeResponse:
+        """See the proto."""
+        tree = await list_tree(
+            self._ports, _user_id(), request.sandbox_id, request.path, request.depth, request.max_entries
+        )
+        return convert.tree_to_proto(tree)
+
+    async def ReadFile(self, request: pb.ReadFileRequest, context: Context) -> pb.ReadFileResponse:
+        """See the proto."""
+        found = await read_file(
+            self._ports, _user_id(), request.sandbox_id, request.path, request.offset, request.limit
+        )
+        return pb.ReadFileResponse(data=found.data, size=found.size, etag=found.etag)
+
+    async def EditFile(self, request: pb.EditFileRequest, context: Context) -> pb.EditFileResponse:
+        """See the proto."""
+        order = convert.edit_from_proto(request)
+        edited = await edit_file(self._ports, _user_id(), request.sandbox_id, order, request.epoch)
+        return pb.EditFileResponse(etag=edited.etag, lines=edited.lines, repeated_call=edited.repeated)
+
+    async def CreateSnapshot(self, request: pb.CreateSnapshotRequest, context: Context) -> pb.CreateSnapshotResponse:
+        """See the proto."""
+        snapshot = await create_snapshot(
+            self._ports, _user_id(), request.sandbox_id, request.path, request.since_tree, request.epoch
+        )
+        return convert.snapshot_to_proto(snapshot)

@@ -1,0 +1,82 @@
+"""The sandbox service's settings; the only reader of its environment."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+BACKENDS = ("auto", "docker", "bubblewrap", "process")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """`memory_limit` as Docker writes it, `cpu_limit` in cores. Empty `database_url`: SQLite in the data folder."""
+
+    session_secret: str = field(repr=False)
+    internal_api_key: str = field(repr=False)
+    data_dir: Path = Path("data")
+    database_url: str = field(default="", repr=False)
+    rpc_listen: str = "127.0.0.1:50051"
+    gate_target: str = ""
+    backend: str = "auto"
+    allow_unconfined: bool = False
+    image: str = "lucid-sandbox:latest"
+    memory_limit: str = "2g"
+    cpu_limit: float = 1.0
+    pids_limit: int = 512
+    container_prefix: str = "lucid-sandbox-"
+    workspace: str = "/workspace"
+    docker_socket: str = "/var/run/docker.sock"
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str]) -> "Settings":
+        """Names as in the README's table. Raises ValueError where a secret is missing or a value makes no sense."""
+        missing = [name for name in ("SESSION_SECRET", "INTERNAL_API_KEY") if not env.get(name)]
+        if missing:
+            msg = f"sandbox needs {', '.join(missing)} in its environment"
+            raise ValueError(msg)
+        return cls(
+            session_secret=env["SESSION_SECRET"],
+            internal_api_key=env["INTERNAL_API_KEY"],
+            data_dir=Path(env.get("LUCID_DATA_DIR") or "data").resolve(),
+            database_url=env.get("DATABASE_URL", ""),
+            rpc_listen=env.get("RPC_LISTEN") or cls.rpc_listen,
+            gate_target=env.get("GATE_TARGET", ""),
+            backend=_backend(env.get("SANDBOX_BACKEND") or cls.backend),
+            allow_unconfined=env.get("SANDBOX_ALLOW_UNCONFINED", "") == "1",
+            image=env.get("SANDBOX_IMAGE") or cls.image,
+            memory_limit=env.get("SANDBOX_MEMORY_LIMIT") or cls.memory_limit,
+            cpu_limit=float(env.get("SANDBOX_CPU_LIMIT") or cls.cpu_limit),
+            pids_limit=int(env.get("SANDBOX_PIDS_LIMIT") or cls.pids_limit),
+            container_prefix=env.get("SANDBOX_CONTAINER_PREFIX") or cls.container_prefix,
+            workspace=env.get("WORKSPACE_MOUNT_PATH") or cls.workspace,
+            docker_socket=_socket(env.get("DOCKER_HOST") or f"unix://{cls.docker_socket}"),
+        )
+
+    @property
+    def database(self) -> str:
+        """SQLAlchemy URL with its asynchronous driver."""
+        if not self.database_url:
+            return f"sqlite+aiosqlite:///{self.data_dir.resolve() / 'sandbox.db'}"
+        for plain in ("postgresql://", "postgres://"):
+            if self.database_url.startswith(plain):
+                return self.database_url.replace(plain, "postgresql+psycopg://", 1)
+        return self.database_url
+
+    @property
+    def gate(self) -> str:
+        """Where the git gate listens: `unix:/path` or `host:port`."""
+        return self.gate_target or f"unix:{self.data_dir.resolve() / 'run' / 'gate.sock'}"
+
+
+def _backend(name: str) -> str:
+    if name not in BACKENDS:
+        msg = f"SANDBOX_BACKEND is {name!r}; it can be {', '.join(BACKENDS)}"
+        raise ValueError(msg)
+    return name
+
+
+def _socket(docker_host: str) -> str:
+    if not docker_host.startswith("unix://"):
+        msg = f"DOCKER_HOST is {docker_host!r}: the sandbox service runs beside its engine and needs a unix:// address"
+        raise ValueError(msg)
+    return docker_host.removeprefix("unix://")

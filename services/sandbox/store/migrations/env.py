@@ -1,0 +1,16 @@
+"""Alembic runs this; the connection comes from `database.migrate`."""
+
+from alembic import context
+
+from services.sandbox.store.tables import metadata
+
+VERSION_TABLE = "alembic_version_sandbox"
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=metadata,
+    version_table=VERSION_TABLE,
+    render_as_batch=True,
+)
+with context.begin_transaction():
+    context.run_migrations()

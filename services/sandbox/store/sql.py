@@ -1,0 +1,91 @@
+"""Rows of sandboxes in SQLite or Postgres."""
+
+from datetime import UTC
+from typing import Any
+
+from sqlalchemy import RowMapping, delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.sandbox.domain.models import Confinement, Sandbox
+from services.sandbox.store.tables import sandboxes
+
+
+class SqlSandboxStore:
+    """See ports.SandboxStore."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    async def get(self, sandbox_id: str) -> Sandbox | None:
+        """See ports.SandboxStore."""
+        async with self._engine.connect() as connection:
+            found = await connection.execute(select(sandboxes).where(sandboxes.c.sandbox_id == sandbox_id))
+            row = found.mappings().one_or_none()
+        return None if row is None else _sandbox(row)
+
+    async def put(self, sandbox: Sandbox) -> Sandbox:
+        """See ports.SandboxStore."""
+        try:
+            async with self._engine.begin() as connection:
+                await connection.execute(insert(sandboxes).values(_row(sandbox)))
+        except IntegrityError:
+            renewed = {name: value for name, value in _row(sandbox).items() if name in ("env", "git_config", "removed")}
+            async with self._engine.begin() as connection:
+                await connection.execute(
+                    update(sandboxes).where(sandboxes.c.sandbox_id == sandbox.sandbox_id).values(renewed)
+                )
+        return await self.get(sandbox.sandbox_id) or sandbox
+
+    async def raise_epoch(self, sandbox_id: str, epoch: int) -> bool:
+        """See ports.SandboxStore."""
+        mine = (sandboxes.c.sandbox_id == sandbox_id) & (sandboxes.c.epoch <= epoch)
+        async with self._engine.begin() as connection:
+            changed = await connection.execute(update(sandboxes).where(mine).values(epoch=epoch))
+        return changed.rowcount == 1
+
+    async def mark_removed(self, sandbox_id: str) -> None:
+        """See ports.SandboxStore."""
+        async with self._engine.begin() as connection:
+            await connection.execute(update(sandboxes).where(sandboxes.c.sandbox_id == sandbox_id).values(removed=True))
+
+    async def delete(self, sandbox_id: str) -> None:
+        """See ports.SandboxStore."""
+        async with self._engine.begin() as connection:
+            await connection.execute(delete(sandboxes).where(sandboxes.c.sandbox_id == sandbox_id))
+
+    async def ids(self) -> set[str]:
+        """See ports.SandboxStore."""
+        async with self._engine.connect() as connection:
+            return set((await connection.execute(select(sandboxes.c.sandbox_id))).scalars())
+
+
+def _row(sandbox: Sandbox) -> dict[str, Any]:
+    return {
+        "sandbox_id": sandbox.sandbox_id,
+        "owner_id": sandbox.owner_id,
+        "session_id": sandbox.session_id,
+        "image": sandbox.image,
+        "env": dict(sandbox.env),
+        "git_config": [list(entry) for entry in sandbox.git_config],
+        "confinement": sandbox.confinement.value,
+        "epoch": sandbox.epoch,
+        "create_time": sandbox.create_time,
+        "removed": sandbox.removed,
+    }
+
+
+def _sandbox(row: RowMapping) -> Sandbox:
+    created = row["create_time"]
+    return Sandbox(
+        sandbox_id=row["sandbox_id"],
+        owner_id=row["owner_id"],
+        session_id=row["session_id"],
+        image=row["image"],
+        env=row["env"],
+        git_config=tuple((key, value) for key, value in row["git_config"]),
+        confinement=Confinement(row["confinement"]),
+        epoch=row["epoch"],
+        create_time=created if created.tzinfo else created.replace(tzinfo=UTC),
+        removed=bool(row["removed"]),
+    )

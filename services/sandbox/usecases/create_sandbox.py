@@ -1,0 +1,53 @@
+"""CreateSandbox: a new one, or an old one brought back on its workspace."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from services.sandbox.domain.errors import SandboxNotFound
+from services.sandbox.domain.models import Arrival, Sandbox, SandboxView
+from services.sandbox.ports import Ports
+from services.sandbox.usecases.find_sandbox import check_epoch
+
+
+@dataclass(frozen=True)
+class SandboxOrder:
+    """What is asked for."""
+
+    sandbox_id: str
+    owner_id: str
+    session_id: str
+    image: str
+    env: Mapping[str, str]
+    git_config: tuple[tuple[str, str], ...]
+    epoch: int
+
+
+async def create_sandbox(ports: Ports, user_id: str | None, order: SandboxOrder) -> tuple[SandboxView, Arrival]:
+    """Safe to repeat. Raises SandboxNotFound for somebody else's id, Fenced, NoConfinement, SandboxUnavailable."""
+    if user_id is not None and order.owner_id != user_id:
+        raise SandboxNotFound
+    known = await ports.store.get(order.sandbox_id)
+    if known is not None:
+        if (known.owner_id, known.session_id) != (order.owner_id, order.session_id):
+            raise SandboxNotFound
+        await check_epoch(ports, known, order.epoch)
+        sandbox = replace(known, env=order.env, git_config=order.git_config, removed=False)
+    else:
+        sandbox = await _new(ports, order)
+    sandbox = await ports.store.put(sandbox)
+    arrival = await ports.fleet.bring_up(sandbox)
+    return SandboxView(sandbox, ports.fleet.state(sandbox.sandbox_id), ports.fleet.workspace(sandbox)), arrival
+
+
+async def _new(ports: Ports, order: SandboxOrder) -> Sandbox:
+    return Sandbox(
+        sandbox_id=order.sandbox_id,
+        owner_id=order.owner_id,
+        session_id=order.session_id,
+        image=order.image,
+        env=order.env,
+        git_config=order.git_config,
+        confinement=await ports.fleet.confinement(),
+        epoch=order.epoch,
+        create_time=ports.clock.now(),
+    )

@@ -1,0 +1,29 @@
+"""Whose sandbox is it, and is the caller still the owner of its session?"""
+
+from services.sandbox.domain.errors import Fenced, SandboxNotFound, SandboxUnavailable
+from services.sandbox.domain.models import Sandbox
+from services.sandbox.ports import Ports
+
+
+async def find_sandbox(ports: Ports, user_id: str | None, sandbox_id: str) -> Sandbox:
+    """The row. `user_id` None means a service that acts for nobody. Raises SandboxNotFound."""
+    sandbox = await ports.store.get(sandbox_id)
+    if sandbox is None or (user_id is not None and sandbox.owner_id != user_id):
+        raise SandboxNotFound
+    return sandbox
+
+
+async def find_usable(ports: Ports, user_id: str | None, sandbox_id: str) -> Sandbox:
+    """The row of one that was not taken down. Raises SandboxUnavailable too."""
+    sandbox = await find_sandbox(ports, user_id, sandbox_id)
+    if sandbox.removed:
+        raise SandboxUnavailable("The sandbox was taken down; CreateSandbox brings it back.")
+    return sandbox
+
+
+async def check_epoch(ports: Ports, sandbox: Sandbox, epoch: int) -> None:
+    """Refuses an owner that has been followed by another. Raises Fenced."""
+    if epoch == sandbox.epoch:
+        return
+    if epoch < sandbox.epoch or not await ports.store.raise_epoch(sandbox.sandbox_id, epoch):
+        raise Fenced
