@@ -1,6 +1,6 @@
 """What the sessions service needs from outside, and the frozen bundle of it."""
 
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -84,7 +84,7 @@ class LiveHub(Protocol):
 
     def watch(
         self, session_id: str, epoch: int, after_seq: int, items: Sequence[ItemCursor], last_n: int, durable_only: bool
-    ) -> AsyncIterator[bytes]:
+    ) -> AsyncGenerator[bytes, None]:
         """Serialised WatchEventsResponse messages. Raises SessionNotFound, CursorBeyondEnd, Resync."""
 
 

@@ -32,7 +32,7 @@ async def record_command(
 async def follow_command(journal: Journal, item_id: str, command: str, timeout_ms: int, cwd: str) -> CommandEnded:
     """Starts the command or attaches to it, and shows its output until it has ended."""
     run = journal.ports.workspace.run(journal.record, item_id, command, timeout_ms, cwd)
-    async with aclosing(run) as frames:  # type: ignore[type-var]
+    async with aclosing(run) as frames:
         async for frame in frames:
             if isinstance(frame, CommandOutput):
                 journal.ports.live.write(journal.session_id, item_id, CHANNEL_STDOUT, frame.offset, frame.data)

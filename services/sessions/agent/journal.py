@@ -1,4 +1,4 @@
-"""The running session's hold on its log: appends under the lease, folds what was stored, streams what is in progress."""
+"""The running session's hold on its log: appends under the lease, folds what is stored, streams what is in progress."""
 
 from collections.abc import Callable
 

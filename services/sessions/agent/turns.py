@@ -76,7 +76,7 @@ async def end_turn(journal: Journal, outcome: Outcome, duration: float) -> None:
         await _let_wait(journal)
         return
     result, phase, state = _OUTCOMES[outcome]
-    summary = journal.context.summary if outcome is Outcome.COMPLETED else ""
+    summary = journal.context.summary if outcome in (Outcome.COMPLETED, Outcome.LIMIT) else ""
     completed = TurnCompleted(outcome=result, summary=summary, duration_ms=int(duration * 1000))
     change = Change(
         drafts=(

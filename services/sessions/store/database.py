@@ -31,6 +31,7 @@ class Database:
 
 def open_database(url: str) -> Database:
     """Engines for a SQLAlchemy URL (`sqlite+aiosqlite:///…` or `postgresql+psycopg://…`)."""
+    url = url.replace("postgresql://", "postgresql+psycopg://", 1)
     if url.startswith("sqlite"):
         write = _sqlite(url, "BEGIN IMMEDIATE", 1)
         return Database(write, _sqlite(url, "BEGIN", 8), literal_column(_SQLITE_NOW, Float), locks_rows=False)

@@ -31,3 +31,8 @@ def delta_response(item_id: str, channel: int, offset: int, data: bytes, after_s
     """WatchEventsResponse with one delta."""
     delta = Delta(item_id=item_id, channel=channel, offset=offset, data=data, after_seq=after_seq)  # type: ignore[arg-type]
     return _field(1, _field(2, delta.SerializeToString()))
+
+
+def event_field(stored: bytes) -> bytes:
+    """One element of ListEventsResponse.events."""
+    return _field(1, stored)

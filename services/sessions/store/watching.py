@@ -1,6 +1,6 @@
 """Following a session: history from the database, what is in progress, then live; without a gap and nothing twice."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 
 from lucid.sessions.v1.event_pb2 import CaughtUp, Frame, ItemCursor
 
@@ -25,7 +25,7 @@ class LiveWatching(Hub):
 
     async def watch(
         self, session_id: str, epoch: int, after_seq: int, items: Sequence[ItemCursor], last_n: int, durable_only: bool
-    ) -> AsyncIterator[bytes]:
+    ) -> AsyncGenerator[bytes, None]:
         """Serialised answers (see the proto). Raises SessionNotFound, CursorBeyondEnd, Resync."""
         assert self._store is not None
         stream = self.stream(session_id)
@@ -53,7 +53,7 @@ class LiveWatching(Hub):
         items: Sequence[ItemCursor],
         last_n: int,
         durable_only: bool,
-    ) -> AsyncIterator[bytes]:
+    ) -> AsyncGenerator[bytes, None]:
         windowed = bool(last_n) and not after_seq
         first = max(0, stream.seq - last_n) if windowed else after_seq
         # Registration and snapshot are one step: nothing falls between, nothing comes twice.
@@ -75,7 +75,7 @@ class LiveWatching(Hub):
         finally:
             stream.watchers.discard(watcher)
 
-    async def _history(self, session_id: str, first: int, head: int) -> AsyncIterator[bytes]:
+    async def _history(self, session_id: str, first: int, head: int) -> AsyncGenerator[bytes, None]:
         """Events first < seq <= head."""
         assert self._store is not None
         while first < head:

@@ -1,0 +1,76 @@
+"""The typed client of the sessions service: deadlines, retries, resume, refusals as RemoteError."""
+
+from collections.abc import AsyncIterator
+
+import grpc
+from lucid.sessions.v1 import sessions_pb2 as pb
+from lucid.sessions.v1 import sessions_pb2_grpc as pb_grpc
+
+from services.rpc.channels import unary
+from services.rpc.identity import Metadata
+from services.rpc.status import from_rpc_error
+
+SECONDS = 15.0
+
+
+class SessionsClient:
+    """Calls for one identity; `acting_as` gives the same for another."""
+
+    def __init__(self, channel: grpc.aio.Channel, metadata: Metadata = ()) -> None:
+        self._channel = channel
+        self._metadata = metadata
+        self._stub = pb_grpc.SessionsServiceStub(channel)
+
+    def acting_as(self, metadata: Metadata) -> "SessionsClient":
+        """The same client for another identity."""
+        return SessionsClient(self._channel, metadata)
+
+    async def create_session(self, request: pb.CreateSessionRequest) -> pb.CreateSessionResponse:
+        """Repeated only where request_id makes that safe."""
+        call = lambda: self._stub.CreateSession(request, metadata=self._metadata, timeout=SECONDS)  # noqa: E731
+        return await unary(call, repeatable=bool(request.request_id))
+
+    async def get_session(self, request: pb.GetSessionRequest) -> pb.GetSessionResponse:
+        """Raises RemoteError (SESSION_NOT_FOUND)."""
+        return await unary(lambda: self._stub.GetSession(request, metadata=self._metadata, timeout=SECONDS))
+
+    async def list_sessions(self, request: pb.ListSessionsRequest) -> pb.ListSessionsResponse:
+        """One page."""
+        return await unary(lambda: self._stub.ListSessions(request, metadata=self._metadata, timeout=SECONDS))
+
+    async def rename_session(self, request: pb.RenameSessionRequest) -> pb.RenameSessionResponse:
+        """Raises RemoteError (SESSION_NOT_FOUND)."""
+        return await unary(lambda: self._stub.RenameSession(request, metadata=self._metadata, timeout=SECONDS))
+
+    async def delete_session(self, request: pb.DeleteSessionRequest) -> pb.DeleteSessionResponse:
+        """Raises RemoteError (SESSION_NOT_FOUND)."""
+        return await unary(lambda: self._stub.DeleteSession(request, metadata=self._metadata, timeout=60.0))
+
+    async def send_message(self, request: pb.SendMessageRequest) -> pb.SendMessageResponse:
+        """Repeated only where client_message_id makes that safe."""
+        call = lambda: self._stub.SendMessage(request, metadata=self._metadata, timeout=SECONDS)  # noqa: E731
+        return await unary(call, repeatable=bool(request.client_message_id))
+
+    async def stop_session(self, request: pb.StopSessionRequest) -> pb.StopSessionResponse:
+        """Raises RemoteError (SESSION_NOT_FOUND)."""
+        return await unary(lambda: self._stub.StopSession(request, metadata=self._metadata, timeout=SECONDS))
+
+    async def resolve_approval(self, request: pb.ResolveApprovalRequest) -> pb.ResolveApprovalResponse:
+        """Raises RemoteError (APPROVAL_NOT_FOUND, APPROVAL_RESOLVED)."""
+        return await unary(lambda: self._stub.ResolveApproval(request, metadata=self._metadata, timeout=SECONDS))
+
+    async def list_events(self, request: pb.ListEventsRequest) -> pb.ListEventsResponse:
+        """One page."""
+        return await unary(lambda: self._stub.ListEvents(request, metadata=self._metadata, timeout=SECONDS))
+
+    async def list_models(self, request: pb.ListModelsRequest) -> pb.ListModelsResponse:
+        """The default first."""
+        return await unary(lambda: self._stub.ListModels(request, metadata=self._metadata, timeout=SECONDS))
+
+    async def watch_events(self, request: pb.WatchEventsRequest) -> AsyncIterator[pb.WatchEventsResponse]:
+        """One watch to its end, whatever ends it; who follows a session watches again from where it is."""
+        try:
+            async for answer in self._stub.WatchEvents(request, metadata=self._metadata):
+                yield answer
+        except grpc.RpcError as error:
+            raise from_rpc_error(error) from error

@@ -1,0 +1,96 @@
+"""Domain <-> proto, pure functions."""
+
+from google.protobuf.timestamp_pb2 import Timestamp
+from lucid.sessions.v1 import sessions_pb2 as pb
+
+from services.rpc.errors import InvalidRequest
+from services.rpc.paging import decode_token, encode_token
+from services.sessions.domain.models import Repository, SessionRecord
+from services.sessions.usecases.create_session import NewSession
+
+_LABELS = {"demo": "Demo (plays a written plan, no model)"}
+
+
+def to_session(record: SessionRecord) -> pb.Session:
+    """The session as callers see it."""
+    session = pb.Session(
+        session_id=record.session_id,
+        owner_id=record.owner_id,
+        title=record.title,
+        task=record.task,
+        state=pb.Session.State.ValueType(record.state.value),
+        model=record.model,
+        sandbox_id=record.sandbox_id,
+        confinement=record.confinement,
+        last_seq=record.seq,
+        epoch=record.log_epoch,
+        create_time=_time(record.create_time),
+        update_time=_time(record.update_time),
+        pull_request=record.pull_request,
+        project_id=record.project_id,
+    )
+    if record.repository is not None:
+        session.repository.CopyFrom(_repository(record.repository))
+    return session
+
+
+def new_session(owner_id: str, request: pb.CreateSessionRequest) -> NewSession:
+    """What a caller asks for. Raises InvalidRequest for a task of blanks only."""
+    if not request.task.strip():
+        raise InvalidRequest("task: must not be blank", field="task")
+    repository = None
+    if request.HasField("repository"):
+        wish = request.repository
+        repository = Repository(wish.provider, wish.full_name, wish.url.strip(), wish.base_branch)
+    return NewSession(
+        owner_id=owner_id,
+        task=request.task,
+        request_id=request.request_id,
+        repository=repository,
+        model=request.model,
+        project_id=request.project_id,
+        git_user_name=request.git_user_name,
+        git_user_email=request.git_user_email,
+        model_api_key=request.model_api_key,
+    )
+
+
+def message_text(request: pb.SendMessageRequest) -> str:
+    """The text. Raises InvalidRequest for one of blanks only."""
+    if not request.text.strip():
+        raise InvalidRequest("text: must not be blank", field="text")
+    return request.text
+
+
+def to_model(name: str) -> pb.Model:
+    """A model to choose."""
+    return pb.Model(model=name, label=_LABELS.get(name, name), is_demo=name == "demo")
+
+
+def position_of(token: str) -> tuple[float, str] | None:
+    """The place a page token stands for. Raises InvalidRequest."""
+    position = decode_token(token)
+    if not position:
+        return None
+    try:
+        return float(position["t"]), str(position["s"])
+    except (KeyError, ValueError) as error:
+        raise InvalidRequest("page_token is not one of ours.", field="page_token") from error
+
+
+def token_of(position: tuple[float, str] | None) -> str:
+    """The page token of a place; empty at the end."""
+    return "" if position is None else encode_token({"t": position[0], "s": position[1]})
+
+
+def _repository(repository: Repository) -> pb.Repository:
+    return pb.Repository(
+        provider=repository.provider,
+        full_name=repository.full_name,
+        url=repository.url,
+        base_branch=repository.base_branch,
+    )
+
+
+def _time(seconds: float) -> Timestamp:
+    return Timestamp(seconds=int(seconds), nanos=int((seconds % 1) * 1_000_000) * 1000)

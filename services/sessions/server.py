@@ -1,0 +1,90 @@
+"""Builds the sessions service from its settings."""
+
+import asyncio
+import time
+from collections.abc import Callable
+
+import grpc
+from lucid.sessions.v1 import sessions_pb2, sessions_pb2_grpc
+
+from services.integrations.client import IntegrationsClient
+from services.rpc.serving import Access, Service
+from services.sandbox.client import SandboxClient
+from services.sessions.agent.runner import Runner
+from services.sessions.agent.signals import LocalSignals
+from services.sessions.backends.integrations import IntegrationsForge
+from services.sessions.backends.models import ConfiguredModels
+from services.sessions.backends.sandbox import SandboxWorkspace
+from services.sessions.backends.sealing import JweSealer
+from services.sessions.ports import Limits, Ports
+from services.sessions.servicer import SessionsServicer
+from services.sessions.settings import Settings
+from services.sessions.store.database import open_database
+from services.sessions.store.sql import SqlEventStore
+from services.sessions.store.watching import LiveWatching
+
+SERVICE = sessions_pb2.DESCRIPTOR.services_by_name["SessionsService"]
+
+
+class _SystemClock:
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+
+def access() -> dict[str, Access]:
+    """Who may call what: every method serves people, each for their own sessions."""
+    return {f"/{SERVICE.full_name}/{method.name}": Access.USER for method in SERVICE.methods}
+
+
+async def build(settings: Settings, connect: Callable[[str], grpc.aio.Channel]) -> Service:
+    """The service, not yet started."""
+    live = LiveWatching()
+    database = open_database(settings.database_url)
+    store = SqlEventStore(database, live.publish, settings.lease_seconds, live.forget)
+    live.backed_by(store)
+    signals = LocalSignals()
+    ports = _ports(settings, connect, store, live, signals)
+    runner = Runner(ports, signals, settings.lease_seconds, settings.sessions_at_once)
+
+    async def start() -> None:
+        await store.start()
+        await runner.start()
+
+    async def stop() -> None:
+        await runner.stop()
+        await store.stop()
+
+    return Service(
+        name="sessions",
+        service_names=(SERVICE.full_name,),
+        register=lambda server: sessions_pb2_grpc.add_SessionsServiceServicer_to_server(
+            SessionsServicer(ports), server
+        ),
+        access=access(),
+        start=start,
+        stop=stop,
+    )
+
+
+def _ports(
+    settings: Settings,
+    connect: Callable[[str], grpc.aio.Channel],
+    store: SqlEventStore,
+    live: LiveWatching,
+    signals: LocalSignals,
+) -> Ports:
+    key = settings.internal_api_key
+    return Ports(
+        store=store,
+        live=live,
+        models=ConfiguredModels(settings.providers),
+        workspace=SandboxWorkspace(SandboxClient(connect(settings.sandbox_target)), key),
+        forge=IntegrationsForge(IntegrationsClient(connect(settings.integrations_target)), key),
+        clock=_SystemClock(),
+        sealer=JweSealer(settings.encryption_key),
+        signals=signals,
+        limits=Limits(max_iterations=settings.max_iterations, conversation_timeout=settings.conversation_timeout),
+    )

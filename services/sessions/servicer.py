@@ -1,0 +1,99 @@
+"""SessionsService: request, one use case, answer."""
+
+from collections.abc import AsyncGenerator
+from typing import Any
+
+from lucid.sessions.v1 import sessions_pb2 as pb
+from lucid.sessions.v1 import sessions_pb2_grpc as pb_grpc
+
+from services.rpc.identity import current_caller
+from services.rpc.paging import page_size
+from services.sessions import convert
+from services.sessions.ports import Ports
+from services.sessions.store.frames import event_field
+from services.sessions.usecases.create_session import create_session
+from services.sessions.usecases.delete_session import delete_session
+from services.sessions.usecases.get_session import get_session
+from services.sessions.usecases.list_events import list_events
+from services.sessions.usecases.list_models import list_models
+from services.sessions.usecases.list_sessions import list_sessions
+from services.sessions.usecases.rename_session import rename_session
+from services.sessions.usecases.resolve_approval import resolve_approval
+from services.sessions.usecases.send_message import send_message
+from services.sessions.usecases.stop_session import stop_session
+from services.sessions.usecases.watch_events import watch_events
+
+
+class SessionsServicer(pb_grpc.SessionsServiceServicer):
+    """What each RPC does is said in the proto; how, in the use case of its name."""
+
+    def __init__(self, ports: Ports) -> None:
+        self._ports = ports
+
+    async def CreateSession(self, request: pb.CreateSessionRequest, context: Any) -> pb.CreateSessionResponse:
+        """See the proto."""
+        wish = convert.new_session(current_caller().user_id, request)
+        return pb.CreateSessionResponse(session=convert.to_session(await create_session(self._ports, wish)))
+
+    async def GetSession(self, request: pb.GetSessionRequest, context: Any) -> pb.GetSessionResponse:
+        """See the proto."""
+        record = await get_session(self._ports, current_caller().user_id, request.session_id)
+        return pb.GetSessionResponse(session=convert.to_session(record))
+
+    async def ListSessions(self, request: pb.ListSessionsRequest, context: Any) -> pb.ListSessionsResponse:
+        """See the proto."""
+        before, limit = convert.position_of(request.page_token), page_size(request.page_size, 50, 100)
+        page, following = await list_sessions(self._ports, current_caller().user_id, before, limit, request.query)
+        sessions = [convert.to_session(record) for record in page]
+        return pb.ListSessionsResponse(sessions=sessions, next_page_token=convert.token_of(following))
+
+    async def RenameSession(self, request: pb.RenameSessionRequest, context: Any) -> pb.RenameSessionResponse:
+        """See the proto."""
+        record = await rename_session(self._ports, current_caller().user_id, request.session_id, request.title)
+        return pb.RenameSessionResponse(session=convert.to_session(record))
+
+    async def DeleteSession(self, request: pb.DeleteSessionRequest, context: Any) -> pb.DeleteSessionResponse:
+        """See the proto."""
+        await delete_session(self._ports, current_caller().user_id, request.session_id)
+        return pb.DeleteSessionResponse()
+
+    async def SendMessage(self, request: pb.SendMessageRequest, context: Any) -> pb.SendMessageResponse:
+        """See the proto."""
+        text, caller = convert.message_text(request), current_caller().user_id
+        sent = await send_message(self._ports, caller, request.session_id, text, request.client_message_id)
+        return pb.SendMessageResponse(seq=sent.seq, queued=sent.queued, client_message_id=sent.client_message_id)
+
+    async def StopSession(self, request: pb.StopSessionRequest, context: Any) -> pb.StopSessionResponse:
+        """See the proto."""
+        stopping = await stop_session(self._ports, current_caller().user_id, request.session_id)
+        return pb.StopSessionResponse(stopping=stopping)
+
+    async def ResolveApproval(self, request: pb.ResolveApprovalRequest, context: Any) -> pb.ResolveApprovalResponse:
+        """See the proto."""
+        answer = (request.request_id, request.option_id, request.text)
+        await resolve_approval(self._ports, current_caller().user_id, request.session_id, *answer)
+        return pb.ResolveApprovalResponse()
+
+    async def ListEvents(self, request: pb.ListEventsRequest, context: Any) -> pb.ListEventsResponse:
+        """See the proto. The stored bytes become the answer without being parsed."""
+        limit, caller = page_size(request.page_size, 100, 1000), current_caller().user_id
+        bounds = (request.after_seq, request.before_seq, limit)
+        stored, last_seq = await list_events(self._ports, caller, request.session_id, *bounds)
+        head = pb.ListEventsResponse(last_seq=last_seq).SerializeToString()
+        return b"".join([*map(event_field, stored), head])  # type: ignore[return-value]
+
+    async def WatchEvents(
+        self, request: pb.WatchEventsRequest, context: Any
+    ) -> AsyncGenerator[pb.WatchEventsResponse, None]:
+        """See the proto. Answers are ready bytes."""
+        cursor = (request.epoch, request.after_seq, request.items, request.last_n, request.durable_only)
+        answers = watch_events(self._ports, current_caller().user_id, request.session_id, *cursor)
+        try:
+            async for answer in answers:
+                yield answer  # type: ignore[misc]
+        finally:
+            await answers.aclose()
+
+    async def ListModels(self, request: pb.ListModelsRequest, context: Any) -> pb.ListModelsResponse:
+        """See the proto."""
+        return pb.ListModelsResponse(models=[convert.to_model(name) for name in list_models(self._ports)])

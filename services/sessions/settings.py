@@ -1,0 +1,55 @@
+"""Settings of the sessions service; the only reader of its environment."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from services.sessions.backends.models import Providers
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Times in seconds. Empty keys and addresses mean: not set up."""
+
+    database_url: str
+    session_secret: str
+    internal_api_key: str
+    encryption_key: str
+    sandbox_target: str = "inproc:"
+    integrations_target: str = "inproc:"
+    rpc_listen: str = "127.0.0.1:50051"
+    providers: Providers = field(default_factory=Providers)
+    max_iterations: int = 50
+    conversation_timeout: float = 1800.0
+    lease_seconds: float = 5.0
+    sessions_at_once: int = 200
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str]) -> "Settings":
+        """Raises ValueError for a number that is none."""
+        data = Path(env.get("LUCID_DATA_DIR") or "data").resolve()
+        return cls(
+            database_url=env.get("DATABASE_URL") or f"sqlite+aiosqlite:///{data / 'sessions.db'}",
+            session_secret=env.get("SESSION_SECRET", ""),
+            internal_api_key=env.get("INTERNAL_API_KEY", ""),
+            encryption_key=env.get("ENCRYPTION_KEY", ""),
+            sandbox_target=env.get("SANDBOX_TARGET") or "inproc:",
+            integrations_target=env.get("INTEGRATIONS_TARGET") or "inproc:",
+            rpc_listen=env.get("RPC_LISTEN") or "127.0.0.1:50051",
+            providers=_providers(env),
+            max_iterations=int(env.get("MAX_ITERATIONS") or 50),
+            conversation_timeout=float(env.get("CONVERSATION_TIMEOUT") or 1800),
+        )
+
+
+def _providers(env: Mapping[str, str]) -> Providers:
+    return Providers(
+        anthropic_api_key=env.get("ANTHROPIC_API_KEY", ""),
+        anthropic_base_url=env.get("ANTHROPIC_BASE_URL", ""),
+        openai_api_key=env.get("OPENAI_API_KEY", ""),
+        openai_base_url=env.get("OPENAI_BASE_URL", ""),
+        google_api_key=env.get("GOOGLE_API_KEY", ""),
+        llm_api_key=env.get("LLM_API_KEY", ""),
+        llm_base_url=env.get("LLM_BASE_URL", ""),
+        default_model=env.get("DEFAULT_MODEL", ""),
+    )

@@ -1,0 +1,90 @@
+"""A session and its first message, in one step; the agent starts on it at once."""
+
+from dataclasses import dataclass
+
+from lucid.sessions.v1.event_pb2 import (
+    SOURCE_SYSTEM,
+    SOURCE_USER,
+    Event,
+    ModelSelected,
+    StatusChanged,
+    UserMessage,
+)
+
+from services.rpc.ids import new_id, new_ulid
+from services.sessions.domain.errors import InvalidRepository
+from services.sessions.domain.models import Change, Draft, Repository, SessionRecord, State
+from services.sessions.ports import Ports
+
+TITLE_LENGTH = 80
+
+
+@dataclass(frozen=True)
+class NewSession:
+    """What the caller asks for. Empty `model`: the default; empty `request_id`: a repeat is a second session."""
+
+    owner_id: str
+    task: str
+    request_id: str = ""
+    repository: Repository | None = None
+    model: str = ""
+    project_id: str = ""
+    git_user_name: str = ""
+    git_user_email: str = ""
+    model_api_key: str = ""
+
+
+async def create_session(ports: Ports, wish: NewSession) -> SessionRecord:
+    """The session as stored, or the first one of the same request_id. Nothing is stored for a wish that is refused."""
+    model = wish.model or ports.models.default
+    ports.models.check(model, bool(wish.model_api_key))
+    _check_repository(wish.repository)
+    record = SessionRecord(
+        session_id=new_id("ses"),
+        owner_id=wish.owner_id,
+        title=_title(wish.task),
+        task=wish.task,
+        state=State.STARTING,
+        model=model,
+        sandbox_id=new_id("sbx"),
+        repository=wish.repository,
+        project_id=wish.project_id,
+        git_user_name=wish.git_user_name,
+        git_user_email=wish.git_user_email,
+        model_key_sealed=ports.sealer.seal(wish.owner_id, wish.model_api_key) if wish.model_api_key else "",
+    )
+    request_id = wish.request_id or new_ulid()
+    stored = await ports.store.create(record, request_id, _first_events(record, request_id, bool(wish.model)))
+    ports.signals.wanted()
+    return stored
+
+
+def _first_events(record: SessionRecord, request_id: str, chosen: bool) -> Change:
+    message = UserMessage(client_message_id=request_id, text=record.task, delivery=UserMessage.DELIVERY_TURN)
+    selected = ModelSelected(
+        model=record.model,
+        provider=record.model.split("/", 1)[0],
+        reason=ModelSelected.REASON_USER if chosen else ModelSelected.REASON_POLICY,
+    )
+    queued = StatusChanged(phase=StatusChanged.PHASE_QUEUED, detail_code="mock" if record.model == "demo" else "")
+    return Change(
+        drafts=(
+            Draft(Event(source=SOURCE_USER, user_message=message), f"message:{request_id}"),
+            Draft(Event(source=SOURCE_SYSTEM, model_selected=selected)),
+            Draft(Event(source=SOURCE_SYSTEM, status_changed=queued)),
+        ),
+        wanted=True,
+    )
+
+
+def _check_repository(repository: Repository | None) -> None:
+    if repository is None:
+        return
+    named = bool(repository.provider and repository.full_name)
+    if not named and not repository.url:
+        raise InvalidRepository("Name a provider with owner/name, or give the repository's address.")
+
+
+def _title(task: str) -> str:
+    first = next((line.strip(" #*`\t") for line in task.splitlines() if line.strip(" #*`\t")), "New session")
+    return first if len(first) <= TITLE_LENGTH else first[: TITLE_LENGTH - 1].rstrip() + "…"

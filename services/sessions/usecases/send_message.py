@@ -1,0 +1,72 @@
+"""Adds a person's message to a session."""
+
+from dataclasses import dataclass
+
+from lucid.sessions.v1.event_pb2 import SOURCE_USER, Event, QueueChanged, UserMessage
+
+from services.rpc.ids import new_ulid
+from services.sessions.domain.errors import LogMoved
+from services.sessions.domain.models import Change, Draft, SessionRecord, State
+from services.sessions.domain.state import SessionState
+from services.sessions.ports import Ports
+from services.sessions.usecases.owned import owned
+
+PAGE = 1000
+
+
+@dataclass(frozen=True)
+class Sent:
+    """The message's place in the log; `queued`: it waits for the running turn."""
+
+    seq: int
+    queued: bool
+    client_message_id: str
+
+
+async def send_message(ports: Ports, caller: str, session_id: str, text: str, client_message_id: str) -> Sent:
+    """Durable when it is answered. The same client_message_id again gets the first answer. Raises SessionNotFound."""
+    await owned(ports, caller, session_id)
+    message_id = client_message_id or new_ulid()
+    queue = SessionState()
+
+    def decide(row: SessionRecord) -> Change:
+        # Asked and waiting: the message is the answer. Otherwise a running turn is not disturbed.
+        if not row.turn_open or row.state is State.WAITING:
+            return Change(drafts=(_direct(message_id, text),), wanted=True)
+        if row.seq != queue.seq:
+            raise LogMoved
+        return Change(drafts=(_queued(message_id, text, queue.queue_order()),), wanted=True)
+
+    while True:
+        try:
+            stored = (await ports.store.apply(session_id, decide))[0]
+        except LogMoved:
+            await _fold_queue(ports, session_id, queue)
+            continue
+        ports.signals.wanted()
+        return Sent(stored.seq, stored.HasField("queue_changed"), message_id)
+
+
+def _direct(message_id: str, text: str) -> Draft:
+    message = UserMessage(client_message_id=message_id, text=text, delivery=UserMessage.DELIVERY_TURN)
+    return Draft(Event(source=SOURCE_USER, user_message=message), f"message:{message_id}")
+
+
+def _queued(message_id: str, text: str, waiting: list[str]) -> Draft:
+    added = QueueChanged(
+        queue_item_id=message_id, change=QueueChanged.CHANGE_ADDED, order=[*waiting, message_id], text=text
+    )
+    return Draft(Event(source=SOURCE_USER, queue_changed=added), f"message:{message_id}")
+
+
+async def _fold_queue(ports: Ports, session_id: str, state: SessionState) -> None:
+    """What waits already is what the log says; only what is new since the last look is read."""
+    while True:
+        rows = await ports.store.read(session_id, state.seq, 2**32 - 1, PAGE)
+        for seq, data in rows:
+            event = Event.FromString(data)
+            if event.HasField("queue_changed"):
+                state.apply(event)
+            state.seq = seq
+        if len(rows) < PAGE:
+            return

@@ -1,0 +1,101 @@
+"""A sessions service over a real database, with an owner that the test plays itself."""
+
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any, cast
+
+import grpc
+import pytest
+from lucid.sessions.v1 import sessions_pb2 as pb
+from lucid.sessions.v1 import sessions_pb2_grpc as pb_grpc
+
+from services.rpc.identity import Verifier, sign_access_token, user_metadata
+from services.rpc.serving import Access, Service
+from services.rpc.testing import serving
+from services.sessions.agent.signals import LocalSignals
+from services.sessions.domain.errors import UnknownModel
+from services.sessions.ports import Limits, Ports
+from services.sessions.servicer import SessionsServicer
+from services.sessions.store.database import open_database
+from services.sessions.store.sql import SqlEventStore
+from services.sessions.store.watching import LiveWatching
+
+SERVICE = pb.DESCRIPTOR.services_by_name["SessionsService"]
+SECRET, KEY = "s" * 32, "k" * 32
+
+
+class OneModel:
+    """The Models port with the demo's name only."""
+
+    default = "demo"
+
+    def names(self) -> tuple[str, ...]:
+        return ("demo",)
+
+    def check(self, model: str, has_own_key: bool) -> None:
+        if model != "demo":
+            raise UnknownModel(model=model)
+
+
+class Nothing:
+    """Workspace and Forge of a session that has neither."""
+
+    async def delete(self, record: Any) -> None: ...
+
+    async def close_gate(self, record: Any) -> None: ...
+
+
+class PlainSealer:
+    def seal(self, owner_id: str, secret: str) -> str:
+        return f"sealed:{owner_id}:{len(secret)}"
+
+
+@dataclass
+class Ground:
+    """The service and what a test wants of it."""
+
+    ports: Ports
+    store: SqlEventStore
+    live: LiveWatching
+    channel: grpc.aio.Channel
+    stub: Any
+
+    def me(self, user: str = "u1") -> Any:
+        return user_metadata(sign_access_token(SECRET, user, 600))
+
+
+@contextlib.asynccontextmanager
+async def sessions_ground(database_url: str) -> AsyncIterator[Ground]:
+    live = LiveWatching()
+    store = SqlEventStore(open_database(database_url), live.publish, 5.0, live.forget)
+    live.backed_by(store)
+    nothing = cast(Any, Nothing())
+    ports = Ports(
+        store=store,
+        live=live,
+        models=cast(Any, OneModel()),
+        workspace=nothing,
+        forge=nothing,
+        clock=nothing,
+        sealer=cast(Any, PlainSealer()),
+        signals=LocalSignals(),
+        limits=Limits(),
+    )
+    servicer = SessionsServicer(ports)
+    service = Service(
+        "sessions",
+        (SERVICE.full_name,),
+        lambda server: pb_grpc.add_SessionsServiceServicer_to_server(servicer, server),
+        {f"/{SERVICE.full_name}/{method.name}": Access.USER for method in SERVICE.methods},
+        store.start,
+        store.stop,
+    )
+    async with serving(service, verifier=Verifier(SECRET, KEY)) as channel:
+        yield Ground(ports, store, live, channel, pb_grpc.SessionsServiceStub(channel))
+
+
+@pytest.fixture
+async def ground(database_url: str) -> AsyncIterator[Ground]:
+    async with sessions_ground(database_url) as made:
+        yield made
