@@ -69,12 +69,13 @@ def empty_answers() -> Error:
     )
 
 
-def sandbox_unreachable(item_id: str) -> Error:
-    """The card of a tool that could not reach its service."""
+def unreachable(item_id: str, is_provider: bool) -> Error:
+    """The card of a tool that could not reach its service: the git provider's, or the sandbox."""
+    what = "The git provider" if is_provider else "The sandbox"
     return Error(
-        kind=Error.KIND_SANDBOX,
-        code="SANDBOX_UNAVAILABLE",
-        message="The sandbox could not be reached for a while, so the work was ended here. A message goes on with it.",
+        kind=Error.KIND_PROVIDER if is_provider else Error.KIND_SANDBOX,
+        code="PROVIDER_UNAVAILABLE" if is_provider else "SANDBOX_UNAVAILABLE",
+        message=f"{what} could not be reached for a while, so the work was ended here. A message goes on with it.",
         user_action=Error.USER_ACTION_RETRY,
         about_item_id=item_id,
     )

@@ -1,13 +1,14 @@
 """The agent's tools and how a call is run: safe to repeat, its result durable with everything that belongs to it."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from lucid.sessions.v1.event_pb2 import CHANNEL_STDOUT, CommandCompleted, Event, ToolCallCompleted
 
 from services.sessions.agent.arguments import BadArgument, plain
 from services.sessions.agent.context import ARGUMENT_ERROR
-from services.sessions.agent.failures import TurnFailed, sandbox_unreachable
+from services.sessions.agent.failures import TurnFailed, unreachable
 from services.sessions.agent.journal import Journal
 from services.sessions.agent.tool import Tool, ToolAnswer, ToolRun, one_line
 from services.sessions.agent.tool_ask import ASK_USER
@@ -44,13 +45,22 @@ async def run_call(journal: Journal, started: Event, resumed: bool) -> bool:
             answer = await _answer(journal, started, resumed or attempt > 0)
         except ConnectionError:
             await journal.ports.clock.sleep(min(LONGEST_PAUSE, 0.5 * 2**attempt))
+            await _revive(journal)
             continue
         if answer is None:
             return False
         await _store(journal, started.item_id, answer, begun)
         return True
-    await _give_up(journal, started.item_id, begun)
+    await _give_up(journal, started, begun)
     raise TurnFailed
+
+
+async def _revive(journal: Journal) -> None:
+    """The sandbox may have gone away: it is brought back on its workspace. Safe to repeat, as is the tool's call."""
+    ports, record = journal.ports, journal.record
+    with suppress(ConnectionError, ToolFailure):
+        gate = await ports.forge.open_gate(record) if record.repository is not None else None
+        await ports.workspace.create(record, gate)
 
 
 async def _answer(journal: Journal, started: Event, resumed: bool) -> ToolAnswer | None:
@@ -80,13 +90,20 @@ async def _store(journal: Journal, item_id: str, answer: ToolAnswer, begun: floa
     await journal.transition(lambda _: change)
 
 
-async def _give_up(journal: Journal, item_id: str, begun: float) -> None:
+async def _give_up(journal: Journal, started: Event, begun: float) -> None:
     """The sandbox (or integrations) stays away: what is open is closed, and the person is told."""
+    item_id = started.item_id
     command, more = command_item(item_id), []
     if command in journal.state.open_commands:
         lost = CommandCompleted(reason=CommandCompleted.REASON_SANDBOX_LOST)
         lost.head = journal.ports.live.content(journal.session_id, command, CHANNEL_STDOUT)[: 16 * 1024]
         more.append(journal.draft(key=f"{command}:completed", item_id=command, parent=item_id, command_completed=lost))
-    more.append(journal.draft(item_id="", system=True, error=sandbox_unreachable(item_id)))
-    text = "The sandbox could not be reached. Whether this had an effect is not known."
+    more.append(
+        journal.draft(
+            item_id="",
+            system=True,
+            error=unreachable(item_id, started.tool_call_started.tool == OPEN_PULL_REQUEST.spec.name),
+        )
+    )
+    text = "This could not be reached for a while. Whether the call had an effect is not known."
     await _store(journal, item_id, ToolAnswer(text, ok=False), begun, *more)

@@ -1,7 +1,7 @@
 """The models of this installation, by what the operator has configured."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from services.sessions.backends.anthropic import AnthropicModel
@@ -23,12 +23,12 @@ _OFFERED = {
 class Providers:
     """Keys and addresses; an empty address is the provider's own. `llm_base_url`: any OpenAI-compatible server."""
 
-    anthropic_api_key: str = ""
+    anthropic_api_key: str = field(default="", repr=False)
     anthropic_base_url: str = ""
-    openai_api_key: str = ""
+    openai_api_key: str = field(default="", repr=False)
     openai_base_url: str = ""
-    google_api_key: str = ""
-    llm_api_key: str = ""
+    google_api_key: str = field(default="", repr=False)
+    llm_api_key: str = field(default="", repr=False)
     llm_base_url: str = ""
     default_model: str = ""
 
