@@ -1,6 +1,6 @@
 """The other services: typed calls for REST. By the protos every call may be repeated: UNAVAILABLE is tried again."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -53,7 +53,7 @@ class Caller:
 
     async def follow(
         self, method: "grpc.aio.UnaryStreamMultiCallable[Request, Answer]", request: Request
-    ) -> AsyncIterator[Answer]:
+    ) -> AsyncGenerator[Answer, None]:
         """Answers until the stream ends; closing the iterator ends the call. Raises RemoteError."""
         call = method(request, metadata=self._metadata)
         try:
