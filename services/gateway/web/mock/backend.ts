@@ -56,7 +56,7 @@ function on<M extends DescMethodUnary>(
   method: M,
   handler: (request: MessageShapeOf<M>) => MessageInitShape<M['output']>,
 ): void {
-  handlers.set(`/${method.parent.typeName}/${method.name}`, { method, handler: handler as Handler });
+  handlers.set(`/${method.parent.typeName}/${method.name}`, { method, handler });
 }
 type MessageShapeOf<M extends DescMethodUnary> = import('@bufbuild/protobuf').MessageShape<M['input']>;
 

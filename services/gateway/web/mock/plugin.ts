@@ -45,7 +45,7 @@ async function handle(backend: Backend, request: IncomingMessage, response: Serv
     response.write(frame(0, await backend.unary(path, Buffer.concat(chunks).subarray(5))));
     response.end(frame(0x80, Buffer.from('grpc-status:0\r\n')));
   } catch (error) {
-    const [code, message] = String((error as Error).message).split(/ (.*)/);
+    const [code, message] = (error as Error).message.split(/ (.*)/);
     response.end(frame(0x80, Buffer.from(`grpc-status:${code ?? '13'}\r\ngrpc-message:${encodeURIComponent(message ?? '')}\r\n`)));
   }
 }

@@ -1,98 +1,69 @@
-import { useMutation, useQueryClient } from '@tanstack/react-query';
+import { useState } from 'react';
 import type { ReactNode } from 'react';
 import { Link, useLocation, useRoute } from 'wouter';
 import type { User } from '@gen/lucid/gateway/v1/accounts_pb';
 import { Button } from '@/components/ui/button';
 import { Icon } from '@/components/ui/icon';
-import { signOut } from '@/features/accounts/api/sign-in';
-import { accountQuery } from '@/features/accounts/api/get-account';
 import { SessionList } from '@/features/sessions/components/session-list';
+import { useNarrow } from '@/lib/media';
 import { useSetting } from '@/lib/setting';
-import type { Theme } from './theme';
+import { BarRoom } from './bar-room';
+import { SideFoot } from './side-foot';
+import type { ThemeChoice } from './theme';
 
 interface ShellProps {
   readonly user: User;
-  readonly theme: { readonly theme: Theme; readonly next: () => void };
+  readonly theme: ThemeChoice;
   readonly children: ReactNode;
 }
 
 /** The frame around every route: the conversations on the left, the route beside them. */
 export function Shell({ user, theme, children }: ShellProps): ReactNode {
-  const [side, setSide] = useSetting('side', 'open');
+  const [room, setRoom] = useState<HTMLElement | null>(null);
   const [, navigate] = useLocation();
   const [inSession, params] = useRoute('/sessions/:id');
+  const side = useSide(inSession);
   const current = inSession ? params.id : '';
   return (
-    <div className={`shell ${side === 'open' ? 'shell-open' : ''} ${inSession ? 'shell-session' : ''}`}>
-      <TopBar onToggle={() => setSide(side === 'open' ? 'closed' : 'open')} open={side === 'open'} />
-      <nav className="side" aria-label="Conversations and settings">
-        <Link href="/" className="button button-primary side-new" data-testid="new-session">
-          <Icon name="plus" /> New session
+    <div className={`shell ${side.open ? 'shell-open' : ''} ${inSession ? 'shell-session' : ''}`}>
+      <header className="bar">
+        <Button look="quiet" className="button-icon" aria-label="Conversations" aria-expanded={side.open} onClick={side.toggle}>
+          <Icon name="menu" />
+        </Button>
+        <Link href="/" className="brand">
+          <img src="/icon.svg" alt="" width="22" height="22" /> <span className="brand-name">Lucid AI</span>
         </Link>
-        <SessionList
-          current={current}
-          onDeleted={(id) => {
-            if (id === current) navigate('/');
-          }}
-        />
-        <SideFoot user={user} theme={theme} />
-      </nav>
-      <main className="main">{children}</main>
+        <div className="bar-room" ref={setRoom} />
+      </header>
+      {side.open && (
+        <nav className="side" aria-label="Conversations and settings">
+          <Link href="/" className="button button-primary" data-testid="new-session">
+            <Icon name="plus" /> New session
+          </Link>
+          <SessionList
+            current={current}
+            onDeleted={(id) => {
+              if (id === current) navigate('/');
+            }}
+          />
+          <SideFoot user={user} theme={theme} />
+        </nav>
+      )}
+      <main className="main">
+        <BarRoom value={room}>{children}</BarRoom>
+      </main>
     </div>
   );
 }
 
-function TopBar({ onToggle, open }: { onToggle: () => void; open: boolean }): ReactNode {
-  return (
-    <header className="bar">
-      <Button look="quiet" className="button-icon bar-toggle" aria-label="Conversations" aria-pressed={open} onClick={onToggle}>
-        <Icon name="menu" />
-      </Button>
-      <Link href="/" className="brand">
-        <img src="/icon.svg" alt="" width="22" height="22" /> Lucid AI
-      </Link>
-      <span className="bar-room" id="bar-room" />
-      <Link href="/" className="button button-quiet button-icon bar-phone" aria-label="New session">
-        <Icon name="plus" />
-      </Link>
-      <Link href="/settings" className="button button-quiet button-icon bar-phone" aria-label="Settings">
-        <Icon name="settings" />
-      </Link>
-    </header>
-  );
-}
-
-const THEMES: Readonly<Record<Theme, string>> = { system: 'as the system', dark: 'dark', light: 'light' };
-
-function SideFoot({ user, theme }: Pick<ShellProps, 'user' | 'theme'>): ReactNode {
-  const client = useQueryClient();
-  const leave = useMutation({
-    mutationFn: signOut,
-    onSuccess: () => {
-      client.clear();
-      client.setQueryData(accountQuery.queryKey, null);
-    },
-  });
-  return (
-    <footer className="side-foot">
-      <span className="side-user" title={user.email}>
-        {user.email}
-      </span>
-      <Button
-        look="quiet"
-        className="button-icon"
-        aria-label={`Theme: ${THEMES[theme.theme]}. Change it`}
-        title={`Theme: ${THEMES[theme.theme]}`}
-        onClick={theme.next}
-      >
-        <Icon name={theme.theme === 'dark' ? 'moon' : theme.theme === 'light' ? 'sun' : 'bulb'} />
-      </Button>
-      <Link href="/settings" className="button button-quiet button-icon" aria-label="Settings" title="Settings">
-        <Icon name="settings" />
-      </Link>
-      <Button look="quiet" className="button-icon" aria-label="Sign out" title="Sign out" onClick={() => leave.mutate()}>
-        <Icon name="leave" />
-      </Button>
-    </footer>
-  );
+/** Beside a session the three panes need the room; on a phone the side lies over the page until one goes somewhere. */
+function useSide(inSession: boolean): { open: boolean; toggle: () => void } {
+  const narrow = useNarrow();
+  const [location] = useLocation();
+  const [overAt, setOverAt] = useState('');
+  const [home, setHome] = useSetting('side', 'open');
+  const [session, setSession] = useSetting('side.session', 'closed');
+  if (narrow) return { open: overAt === location, toggle: () => setOverAt(overAt === location ? '' : location) };
+  const [value, set] = inSession ? [session, setSession] : [home, setHome];
+  return { open: value === 'open', toggle: () => set(value === 'open' ? 'closed' : 'open') };
 }

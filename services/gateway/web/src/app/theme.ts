@@ -5,8 +5,14 @@ export type Theme = 'system' | 'light' | 'dark';
 
 const NEXT: Readonly<Record<Theme, Theme>> = { system: 'dark', dark: 'light', light: 'system' };
 
+/** The chosen theme, and the step to the next one. */
+export interface ThemeChoice {
+  readonly theme: Theme;
+  readonly next: () => void;
+}
+
 /** The chosen theme and the step to the next one; `system` follows the browser. */
-export function useTheme(): { theme: Theme; next: () => void } {
+export function useTheme(): ThemeChoice {
   const [stored, store] = useSetting('theme', 'system');
   const theme: Theme = stored === 'light' || stored === 'dark' ? stored : 'system';
   useEffect(() => {

@@ -51,7 +51,14 @@ export function ago(time: Timestamp | undefined, now: number): string {
   return new Date(then).toLocaleDateString(undefined, { year: 'numeric', month: 'short', day: 'numeric' });
 }
 
-/** Time of day, for a tooltip. */
+/** How long ago, in a sentence: `just now`, `5 min ago`, a date. */
+export function since(time: Timestamp | undefined, now: number): string {
+  const text = ago(time, now);
+  if (text === 'now') return 'just now';
+  return /^\d+ (min|h|d)$/.test(text) ? `${text} ago` : text;
+}
+
+/** Date and time of day, for a tooltip. */
 export function clock(time: Timestamp | undefined): string {
   const then = millis(time);
   return then === undefined ? '' : new Date(then).toLocaleString();

@@ -4,11 +4,13 @@ import { useLocation } from 'wouter';
 import { RepositoryPicker } from '@/features/repos/components/repository-picker';
 import type { RepositoryChoice } from '@/features/repos/components/find-repositories';
 import { NewSessionForm } from '@/features/sessions/components/new-session-form';
+import { useNarrow } from '@/lib/media';
 import { SessionList } from '@/features/sessions/components/session-list';
 
 /** Where a session begins; on a phone the conversations are listed below. */
 export function HomeRoute(): ReactNode {
   const [, navigate] = useLocation();
+  const narrow = useNarrow();
   const [choice, setChoice] = useState<RepositoryChoice | undefined>();
   return (
     <div className="page page-home">
@@ -18,10 +20,12 @@ export function HomeRoute(): ReactNode {
         picker={<RepositoryPicker value={choice} onChange={setChoice} />}
         onCreated={(id) => navigate(`/sessions/${id}`)}
       />
-      <div className="phone-only">
-        <h2 className="pull-part">Conversations</h2>
-        <SessionList current="" onDeleted={() => undefined} />
-      </div>
+      {narrow && (
+        <div>
+          <h2 className="pull-part">Conversations</h2>
+          <SessionList current="" onDeleted={() => undefined} />
+        </div>
+      )}
     </div>
   );
 }

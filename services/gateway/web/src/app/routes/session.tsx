@@ -1,6 +1,7 @@
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useEffect, useState } from 'react';
 import type { ReactNode } from 'react';
+import { createPortal } from 'react-dom';
 import { Link } from 'wouter';
 import { Button } from '@/components/ui/button';
 import { Icon } from '@/components/ui/icon';
@@ -13,13 +14,17 @@ import type { TimelineStore } from '@/features/chat/stores/timeline-store';
 import { useTimeline, useTopic } from '@/features/chat/stores/use-timeline';
 import { Explorer } from '@/features/files/components/explorer';
 import { sessionQuery } from '@/features/sessions/api/get-session';
+import { useNarrow } from '@/lib/media';
 import { useSetting } from '@/lib/setting';
+import { useBarRoom } from '../bar-room';
 
 /** A session: explorer, chat, terminal; on a phone one of them at a time. */
 export function SessionRoute({ sessionId }: { sessionId: string }): ReactNode {
   const store = useTimeline(sessionId);
   const client = useQueryClient();
   const session = useQuery(sessionQuery(sessionId)).data;
+  const narrow = useNarrow();
+  const room = useBarRoom();
   const [tab, setTab] = useState('chat');
   useTopic(store, 'header');
   const { endedBy } = store;
@@ -34,9 +39,10 @@ export function SessionRoute({ sessionId }: { sessionId: string }): ReactNode {
     confinement: session?.confinement ?? '',
     model: session?.model ?? '',
   };
+  const header = <SessionHeader store={store} known={known} />;
   return (
     <div className="session" data-tab={tab}>
-      <SessionHeader store={store} known={known} />
+      {room === null || narrow ? header : createPortal(header, room)}
       <Tabs tab={tab} onChange={setTab} />
       <div className="panes">
         <Pane name="files" title="Files" icon="left">

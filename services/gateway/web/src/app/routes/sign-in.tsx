@@ -9,7 +9,7 @@ export function SignInRoute(): ReactNode {
   const client = useQueryClient();
   const stream = useStream();
   async function onSignedIn(): Promise<void> {
-    await client.fetchQuery({ ...accountQuery, staleTime: 0 });
+    await client.invalidateQueries({ queryKey: accountQuery.queryKey });
     stream.wake();
   }
   return (

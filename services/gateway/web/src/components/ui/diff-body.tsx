@@ -40,7 +40,7 @@ function hunkRows(hunk: HunkData): ReactElement[] {
   const key = `${hunk.oldStart}-${hunk.newStart}`;
   return [
     <Decoration key={`head-${key}`}>
-      <span className="diff-hunk">{hunk.content}</span>
+      <span className="hunk-head">{hunk.content}</span>
     </Decoration>,
     <Hunk key={key} hunk={hunk} />,
   ];

@@ -6,7 +6,7 @@ const DiffBody = lazy(() => import('./diff-body'));
 /** A unified diff; with `titles` each file's path stands over it. */
 export function DiffView({ diff, titles = false }: { diff: string; titles?: boolean }): ReactNode {
   return (
-    <div className="diff">
+    <div className="diff-box">
       <Suspense fallback={<pre className="diff-raw">{diff.slice(0, 4000)}</pre>}>
         <DiffBody diff={diff} titles={titles} />
       </Suspense>

@@ -45,7 +45,9 @@ function LiveOutput({ card }: { card: CommandCard }): ReactNode {
   if (text === '') return null;
   return (
     <pre className="output output-live" data-testid="command-output" tabIndex={0}>
-      <AnsiText text={text} />
+      <span>
+        <AnsiText text={text} />
+      </span>
     </pre>
   );
 }

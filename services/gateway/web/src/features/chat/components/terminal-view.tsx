@@ -19,6 +19,7 @@ function attach(host: HTMLElement, store: TimelineStore): () => void {
     disableStdin: true,
     convertEol: true,
     scrollback: 20_000,
+    overviewRuler: { width: 9 },
     fontSize: 12,
     lineHeight: 1.25,
     fontFamily: getComputedStyle(host).getPropertyValue('--mono'),
@@ -65,6 +66,9 @@ function themeOf(host: HTMLElement): ITheme {
   names.forEach((name, index) => (theme[name] = resolve(host, `--ansi-${index}`)));
   bright.forEach((name, index) => (theme[name] = resolve(host, `--ansi-${index + 8}`)));
   theme.selectionBackground = resolve(host, '--selection');
+  theme.scrollbarSliderBackground = resolve(host, '--line');
+  theme.scrollbarSliderHoverBackground = theme.scrollbarSliderActiveBackground = resolve(host, '--line-strong');
+  theme.overviewRulerBorder = theme.background ?? '';
   theme.cursor = theme.background ?? '';
   return theme;
 }

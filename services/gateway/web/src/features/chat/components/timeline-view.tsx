@@ -89,8 +89,9 @@ function useFollow(store: TimelineStore, outgoing: number) {
     return () => observer.disconnect();
   }, [store]);
   useEffect(() => {
-    if (outgoing > 0) jump();
-  }, [outgoing, jump]);
+    // What a person has just sent, they want to see; the scroll event tells the rest.
+    if (outgoing > 0) toEnd(scroller.current);
+  }, [outgoing]);
   return { scroller, following, jump, onScroll };
 }
 

@@ -224,6 +224,9 @@ function add<C extends Card>(timeline: Timeline, card: C): C {
 
 /** A silent tool has been shown once any event of its own stands in the log. */
 function markShown(timeline: Timeline, event: Event): void {
+  if (event.payload.case === 'commandStarted') {
+    for (const silent of timeline.silentTools.values()) if (silent.tool === 'run_command') silent.shown = true;
+  }
   if (event.payload.case === 'toolCallStarted' || event.payload.case === 'toolCallCompleted') return;
   const cause = event.payload.case === 'fileEdited' ? event.payload.value.causeItemId : '';
   for (const itemId of [event.itemId, event.parentItemId, cause]) {

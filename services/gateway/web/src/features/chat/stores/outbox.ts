@@ -18,9 +18,9 @@ const ATTEMPTS = 6;
 
 export interface Outbox {
   readonly outgoing: readonly Outgoing[];
-  send(text: string): void;
-  resend(id: string): void;
-  discard(id: string): void;
+  readonly send: (text: string) => void;
+  readonly resend: (id: string) => void;
+  readonly discard: (id: string) => void;
 }
 
 /** Sends messages exactly once: a repeat carries the same id, and the log's own event confirms the bubble. */

@@ -8,7 +8,8 @@ import { Icon } from '@/components/ui/icon';
 import { Markdown } from '@/components/ui/markdown';
 import { Notice, Spinner } from '@/components/ui/notice';
 import { errorText } from '@/lib/errors';
-import { ago, clock } from '@/lib/format';
+import { clock, since } from '@/lib/format';
+import { useNow } from '@/lib/now';
 import { useMergePullRequest } from '../api/merge-pull-request';
 import { pullRequestQuery } from '../api/get-pull-request';
 
@@ -50,6 +51,7 @@ export function PullRequestView({ repo, number }: PullRequestViewProps): ReactNo
 
 function Head({ pull, repo }: { pull: PullRequest; repo: string }): ReactNode {
   const [word, look] = STATES[pull.state] ?? ['Unknown', ''];
+  const now = useNow();
   return (
     <header className="pull-head">
       <p className="muted small">{repo}</p>
@@ -65,7 +67,7 @@ function Head({ pull, repo }: { pull: PullRequest; repo: string }): ReactNode {
         </span>
         <DiffCounts added={pull.added} removed={pull.removed} />
         <time className="muted small" title={clock(pull.createTime)}>
-          opened {ago(pull.createTime, Date.now())}
+          opened {since(pull.createTime, now)}
         </time>
       </p>
     </header>

@@ -8,6 +8,7 @@ import { Icon } from '@/components/ui/icon';
 import { Notice } from '@/components/ui/notice';
 import { errorText } from '@/lib/errors';
 import { ago, clock } from '@/lib/format';
+import { useNow } from '@/lib/now';
 import { useDeleteSession } from '../api/delete-session';
 import { useRenameSession } from '../api/rename-session';
 import { SessionState } from './session-state';
@@ -21,6 +22,7 @@ interface SessionItemProps {
 /** One row of the list: state, title, repository, time; rename and delete. */
 export function SessionItem({ session, current, onDeleted }: SessionItemProps): ReactNode {
   const [open, setOpen] = useState<'rename' | 'delete' | undefined>();
+  const now = useNow();
   const title = session.title || session.task.split('\n')[0] || 'Untitled';
   return (
     <li className={current ? 'session-item session-item-current' : 'session-item'} data-testid="session-item">
@@ -29,7 +31,7 @@ export function SessionItem({ session, current, onDeleted }: SessionItemProps): 
         <span className="session-title">{title}</span>
         <span className="session-meta muted">
           <span className="session-repo">{repository(session)}</span>
-          <time title={clock(session.updateTime)}>{ago(session.updateTime, Date.now())}</time>
+          <time title={clock(session.updateTime)}>{ago(session.updateTime, now)}</time>
         </span>
       </Link>
       <span className="session-actions">
