@@ -35,7 +35,7 @@ class Attachment(Protocol):
 
 @dataclass(frozen=True)
 class Place:
-    """Paths as they are seen inside, and what runs the helper. `own_namespace`: no process but the sandbox's is seen there."""
+    """Paths as they are seen inside, and what runs the helper. `own_namespace`: no foreign process is seen there."""
 
     workspace: str
     state: str
@@ -55,7 +55,7 @@ class Launcher(Protocol):
         """Where things lie inside."""
 
     async def launch(self, sandbox: Sandbox, run_directory: str) -> Arrival:
-        """Makes it, or finds it running. `run_directory` (on the host) is mounted read-only. Raises SandboxUnavailable."""
+        """Makes it, or finds it running; `run_directory` (host) is mounted read-only. Raises SandboxUnavailable."""
 
     async def attach(self, sandbox: Sandbox, argv: list[str], env: Mapping[str, str]) -> Attachment:
         """Starts a program inside, with pipes. Raises SandboxUnavailable."""
@@ -121,7 +121,7 @@ class SandboxStore(Protocol):
         """One, or None."""
 
     async def put(self, sandbox: Sandbox) -> Sandbox:
-        """Adds it, or renews environment, git configuration and `removed` of the row with its id; the row as it is now."""
+        """Adds it, or renews env, git_config and `removed` of the row with its id. Returns the row as it is now."""
 
     async def raise_epoch(self, sandbox_id: str, epoch: int) -> bool:
         """Records an epoch unless a higher one was seen; whether it may go on."""

@@ -33,7 +33,7 @@ PYTHONS = ("/usr/bin/python3", "/usr/local/bin/python3")
 ROOT_LINKS = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
 FOLDERS = ("/etc", "/home", "/run", "/var", "/var/lib")  # made with parents that others may pass through
 LIMITS = ("/usr/bin/prlimit", "--nofile=8192:8192", "--nproc=4096:4096", "--core=0:0")
-PASSWD = "root:x:0:0:root:/root:/usr/sbin/nologin\nsandbox:x:1000:1000:sandbox:/var/lib/lucid/home:/bin/bash\n"
+ACCOUNTS = "root:x:0:0:root:/root:/usr/sbin/nologin\nsandbox:x:1000:1000:sandbox:/var/lib/lucid/home:/bin/bash\n"
 GROUP = "root:x:0:\nsandbox:x:1000:\n"
 HOSTS = "127.0.0.1 localhost sandbox\n::1 localhost\n"
 
@@ -55,7 +55,7 @@ class BubblewrapLauncher:
         """See ports.Launcher."""
         owner = SANDBOX_UID if os.geteuid() == 0 else None
         kept = await asyncio.to_thread(self._folders.make, sandbox.sandbox_id, owner)
-        for name, text in (("passwd", PASSWD), ("group", GROUP), ("hosts", HOSTS)):
+        for name, text in (("passwd", ACCOUNTS), ("group", GROUP), ("hosts", HOSTS)):
             await asyncio.to_thread((Path(run_directory) / name).write_text, text)
         self._runs[sandbox.sandbox_id] = run_directory
         return Arrival(created=True, workspace_kept=kept)

@@ -1,4 +1,4 @@
-"""Containers: dropped rights, limits, a read-only root, no network. Lifecycle by the engine's API, nothing by its CLI."""
+"""Containers: dropped rights, limits, a read-only root, no network. Lifecycle by the engine's API."""
 
 import asyncio
 import io

@@ -31,7 +31,7 @@ class NoConfinement(LucidError):
     code = Code.FAILED_PRECONDITION
     reason = "NO_CONFINEMENT"
     default = (
-        "There is nothing to confine the agent with. Start a Docker engine and make the image (deploy/sandbox/build.sh), "
+        "There is nothing to confine the agent with. Start Docker and make the image (deploy/sandbox/build.sh), "
         "or install bubblewrap (apt-get install bubblewrap), or set SANDBOX_BACKEND=process and "
         "SANDBOX_ALLOW_UNCONFINED=1 to let the agent work on this machine without any confinement."
     )

@@ -1,4 +1,5 @@
 """Opening files so that no link, no `..` and no race leads out of the workspace: openat2(2), kernel 5.6 and later."""
+# ruff: noqa: PTH117
 
 from __future__ import annotations
 

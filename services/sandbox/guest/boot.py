@@ -1,12 +1,16 @@
 """The text given to `python3 -c`: takes the bundle from standard input and starts it."""
 
+from __future__ import annotations
+
 import json
 import os
 import sys
 from importlib.machinery import ModuleSpec
+from types import ModuleType
 
 
-def read_exactly(size):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201, D103
+def read_exactly(size: int) -> bytes:
+    """So many bytes of standard input; ends the program where there are fewer."""
     parts = []
     while size:
         part = os.read(0, min(size, 1 << 20))
@@ -18,22 +22,19 @@ def read_exactly(size):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201,
 
 
 class Bundle:
-    """Finds `guest.*` in a mapping of sources."""
+    """Finds and loads `guest.*` from a mapping of sources."""
 
-    def __init__(self, sources):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN204
+    def __init__(self, sources: dict[str, str]) -> None:
         self.sources = sources
 
-    def find_spec(self, name, path=None, target=None):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+    def find_spec(self, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
         """A module of the bundle, else None."""
-        if name in self.sources:
-            return ModuleSpec(name, self, is_package=name == "guest")
-        return None
+        return ModuleSpec(name, self, is_package=name == "guest") if name in self.sources else None  # type: ignore[arg-type]
 
-    def create_module(self, spec):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+    def create_module(self, spec: ModuleSpec) -> None:
         """The default one."""
-        return None  # noqa: RET501
 
-    def exec_module(self, module):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+    def exec_module(self, module: ModuleType) -> None:
         """Runs its source."""
         exec(compile(self.sources[module.__name__], module.__name__, "exec"), module.__dict__)
 

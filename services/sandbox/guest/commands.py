@@ -1,8 +1,10 @@
 """All commands of the sandbox by key: started at most once, followed by many, ended with everything they started."""
+# ruff: noqa: PTH103, PTH108, PTH110, PTH118, PTH123
 
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from typing import Any
 
@@ -29,7 +31,7 @@ class Commands:
         self._mark = mark
         self._lock = threading.Lock()
         self._live: dict[str, Command] = {}
-        self._logs = [key for key in journal.started]
+        self._logs = list(journal.started)
         self._close_lost()
 
     def run(self, stream: int, request: dict[str, Any], follower: Follower) -> None:
@@ -112,13 +114,22 @@ class Commands:
                 on_exit=command.wake,
             )
         except OSError as error:
-            command.log.append(f"lucid: the shell could not be started: {error.strerror}\n".encode())
-            command.exit = self._finish(command, {**command.outcome(command.cwd, 0), "code": 126})
             os.close(read_end)
+            self._fail(command, error.strerror or "unknown")
             return
         finally:
             os.close(write_end)
-        threading.Thread(target=self._pump, args=(command, read_end, timeout), daemon=True).start()
+        try:
+            threading.Thread(target=self._pump, args=(command, read_end, timeout), daemon=True).start()
+        except RuntimeError:  # at the limit of processes
+            command.child.kill()
+            os.close(read_end)
+            self._fail(command, "no thread can be made")
+
+    def _fail(self, command: Command, cause: str) -> None:
+        command.log.append(f"lucid: the command could not be started: {cause}\n".encode())
+        command.exit = self._finish(command, {**command.outcome(command.cwd, 0), "code": 126})
+        self._live.pop(command.key, None)
 
     def _pump(self, command: Command, pipe: int, timeout: float) -> None:
         def end() -> int:
@@ -135,11 +146,14 @@ class Commands:
         self._leave(command, None)
 
     def _finish(self, command: Command, record: dict[str, Any]) -> dict[str, Any]:
-        self._journal.exit(command.key, record)
+        try:
+            self._journal.exit(command.key, record)
+        except OSError as error:  # a full disk: the answer is right, a helper after us will say SANDBOX_LOST
+            print(f"exit of {command.key} could not be written: {error}", file=sys.stderr)
         return record
 
     def _follow(self, stream: int, command: Command, follower: Follower) -> None:
-        while not follower.closed:
+        while True:
             with follower.changed:
                 follower.changed.wait_for(lambda: self._is_ready(command, follower))
                 end = command.exit["total"] if command.exit is not None else None

@@ -1,4 +1,5 @@
 """Changing one file: the whole of it, a text in it, or lines after a line. Never half, never twice for one key."""
+# ruff: noqa: PTH115
 
 from __future__ import annotations
 
@@ -55,7 +56,8 @@ class Edits:
             _, content = self._read(record["path"])
         except Refusal:
             return True
-        return _etag(content) != record["before"] or record["before"] == record["etag"]
+        before: str = record["before"]
+        return _etag(content) != before or before == record["etag"]
 
     def _read(self, path: str) -> tuple[str, bytes | None]:
         """The file's real name from the root, and its content; None if it is not there."""

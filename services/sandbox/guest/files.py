@@ -14,7 +14,20 @@ DEFAULT_ENTRIES = 5000
 MAX_ENTRIES = 20000
 MAX_NAMES = 1024 * 1024  # characters, so that an answer fits into a message
 LEFT_OUT = frozenset(
-    [".git", "node_modules", "__pycache__", ".next", ".venv", "venv", ".mypy_cache", ".pytest_cache", "dist", "build", ".tox", ".eggs"]
+    [
+        ".git",
+        "node_modules",
+        "__pycache__",
+        ".next",
+        ".venv",
+        "venv",
+        ".mypy_cache",
+        ".pytest_cache",
+        "dist",
+        "build",
+        ".tox",
+        ".eggs",
+    ]
 )
 
 

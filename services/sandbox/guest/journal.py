@@ -1,4 +1,5 @@
 """What has been started and how it ended, on disk before it is acted upon: a key is started at most once, for ever."""
+# ruff: noqa: PTH120
 
 from __future__ import annotations
 
@@ -24,27 +25,32 @@ class Journal:
         os.close(folder)
 
     def start(self, key: str, record: dict[str, Any]) -> None:
-        """Durable when it returns."""
-        self.started[key] = record
+        """Durable when it returns. Raises OSError, with nothing written."""
         self._append({"started": key, **record})
+        self.started[key] = record
 
     def exit(self, key: str, record: dict[str, Any]) -> None:
-        """Durable when it returns."""
-        self._append({"exit": key, **record})
+        """Durable when it returns. Raises OSError; it is remembered here all the same."""
         self.exits[key] = record
+        self._append({"exit": key, **record})
 
     def edit(self, key: str, record: dict[str, Any]) -> None:
-        """Durable when it returns."""
-        self.edits[key] = record
+        """Durable when it returns. Raises OSError, with nothing written."""
         self._append({"edit": key, **record})
+        self.edits[key] = record
 
     def _append(self, record: dict[str, Any]) -> None:
         line = json.dumps(record, separators=(",", ":")).encode() + b"\n"
         with self._lock:
-            view = memoryview(line)
-            while view:
-                view = view[os.write(self._fd, view) :]
-            os.fdatasync(self._fd)
+            size = os.fstat(self._fd).st_size
+            try:
+                view = memoryview(line)
+                while view:
+                    view = view[os.write(self._fd, view) :]
+                os.fdatasync(self._fd)
+            except OSError:  # half a line would spoil the next one
+                os.ftruncate(self._fd, size)
+                raise
 
     def _load(self) -> None:
         with os.fdopen(os.dup(self._fd), "rb") as file:

@@ -1,4 +1,5 @@
 """Takes requests from the service and answers them, many at once."""
+# ruff: noqa: PTH103, PTH118
 
 from __future__ import annotations
 
@@ -12,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from . import forwarder, processes
-from .beneath import Beneath
+from .beneath import Beneath, refusal
 from .command import Follower
 from .commands import Commands
 from .edits import Edits
@@ -112,6 +113,8 @@ class Helper:
             answer()
         except Refusal as error:
             self._pipes.refuse(stream, error)
+        except OSError as error:
+            self._pipes.refuse(stream, refusal(error, error.filename or "the sandbox's state"))
         except Exception as error:
             traceback.print_exc()
             self._pipes.refuse(stream, Refusal("HELPER_FAILED", f"{type(error).__name__} in the sandbox's helper"))

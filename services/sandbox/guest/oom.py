@@ -1,4 +1,5 @@
-"""How often the kernel killed for want of memory in our control group: version 2, version 1, or 0 where none is seen."""
+"""How often the kernel killed for want of memory in our control group (version 2 or 1); 0 where none is seen."""
+# ruff: noqa: PTH123
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
 """Whose process is it, and how to end it with everything that it started."""
+# ruff: noqa: PTH123, PTH208
 
 from __future__ import annotations
 
@@ -121,13 +122,15 @@ def _signal(pids: set[int], number: int) -> None:
 
 
 def end_survivors(mark: str, whole_namespace: bool) -> int:
-    """Ends what a dead helper of this sandbox left behind. In a process namespace of our own that is all but our line."""
+    """Ends what a dead helper of this sandbox left. In a process namespace of our own that is all but our line."""
     mine = {os.getpid(), 1}
     parent = os.getppid()
     processes = table()
     while parent in processes and parent not in mine:
         mine.add(parent)
         parent = processes[parent].parent
+    # Init's first child is what the container was started with; whoever was orphaned came later.
+    mine |= set(sorted(process.pid for process in processes.values() if process.parent == 1)[:1])
 
     def find() -> set[int]:
         others = set(table()) - mine

@@ -2,6 +2,7 @@
 
 A shell that lives on dies of `exit`, `set -e`, `exec` and `kill $$`; a fresh one has nothing to lose.
 """
+# ruff: noqa: PTH105, PTH112, PTH118, PTH123
 
 from __future__ import annotations
 
@@ -11,20 +12,21 @@ from .processes import MARK
 
 # $1 the folder of this command, $2 the state carried so far, $3 where to start. The text of the command is read from a
 # file, so that `pkill -f` in it does not find its own shell. OOM: better one of our children than the helper.
-WRAPPER = r"""
-{ echo 700 >/proc/self/oom_score_adj; } 2>/dev/null
-shopt -s expand_aliases
-if [ -f "$2" ]; then . "$2" 2>/dev/null; fi
-__lucid_folder=$1
-cd -- "$3" || exit 1
-__lucid_save() {
-    unset -f __lucid_save
-    { printf '%s\0' "$PWD"; declare -px; declare -f; alias -p; printf '\0'; } >"$__lucid_folder/carry" 2>/dev/null
-}
-trap __lucid_save EXIT
-set --
-eval "$(<"$__lucid_folder/command")"
-"""
+# One line, so that bash counts the lines of the command from 1.
+SAVE = r"""{ printf '%s\0' "$PWD"; declare -px; declare -f; alias -p; printf '\0'; }"""
+WRAPPER = "; ".join(
+    (
+        "{ echo 700 >/proc/self/oom_score_adj; } 2>/dev/null",
+        "shopt -s expand_aliases",
+        '[ ! -f "$2" ] || . "$2" 2>/dev/null',
+        "__lucid_folder=$1",
+        'cd -- "$3" || exit 1',
+        "__lucid_save() { unset -f __lucid_save; " + SAVE + ' >"$__lucid_folder/carry" 2>/dev/null; }',
+        "trap __lucid_save EXIT",
+        "set --",
+        'eval "$(<"$__lucid_folder/command")"',
+    )
+)
 NOT_CARRIED = ("SHLVL=", "PWD=", "SHELLOPTS=", "BASHOPTS=", "LUCID_COMMAND=", "_=")
 
 

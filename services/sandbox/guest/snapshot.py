@@ -3,6 +3,7 @@
 Git runs here, inside the sandbox, and with a configuration of ours: no hooks, no filters, no fsmonitor, no helper
 programs, whatever the repository's own files say.
 """
+# ruff: noqa: PTH103, PTH108, PTH110, PTH112, PTH115, PTH118, PTH123
 
 from __future__ import annotations
 
