@@ -1,5 +1,6 @@
 """Hand-made bytes at the gate: what no git would send. Nothing of it may reach the provider."""
 
+import asyncio
 import gzip
 
 import pytest
@@ -65,7 +66,7 @@ REFUSED = {
     "not http": (lambda site: b"GET\r\n\r\n", 400),
     "two lengths": (lambda site: post(site, b"0000", "Content-Length: 4", "Content-Length: 5"), 400),
     "length and chunks": (lambda site: post(site, b"0000", "Content-Length: 4", "Transfer-Encoding: gzip"), 0),
-    "huge header": (lambda site: post(site, b"0000", "X-Long: " + "a" * 40_000), 400),
+    "huge header": (lambda site: post(site, b"0000", "X-Long: " + "a" * 200_000), 400),
 }
 
 
@@ -158,8 +159,6 @@ async def test_only_the_headers_of_the_rules_reach_the_provider(untouched: GitHu
     ],
 )
 async def test_without_the_right_preamble_nobody_answers(site: Site, preamble: bytes) -> None:
-    import asyncio
-
     reader, writer = await asyncio.open_unix_connection(str(site.house.socket))
     writer.write(
         preamble + b"GET /local/lucid/teatime.git/info/refs?service=git-upload-pack HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -184,9 +183,16 @@ async def test_too_many_connections_of_one_session_are_refused(site: Site) -> No
     try:
         for _, writer in held:
             writer.write(b"GET /x HTTP/1.1\r\nHost: x\r\n\r\n")
-        answers = [await reader.read(12) for reader, _ in held]
+        answers = [await start_of(reader) for reader, _ in held]
         assert sum(answer == b"HTTP/1.1 403" for answer in answers) == 32
         assert answers.count(b"") == 8
     finally:
         for _, writer in held:
             writer.close()
+
+
+async def start_of(reader: asyncio.StreamReader) -> bytes:
+    try:
+        return await reader.read(12)
+    except ConnectionError:
+        return b""
