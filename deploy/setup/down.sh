@@ -15,7 +15,7 @@ else
 fi
 rm -f "$pid_file"
 
-instance=$(cat "$LUCID_DATA_DIR/instance" 2>/dev/null || true)
+instance=$(cat "$LUCID_DATA_DIR/instance_id" 2>/dev/null || true)
 if [ -n "$instance" ] && "$here/engine.sh" answers; then
   # Only this installation's: another one may share the engine.
   containers=$(docker ps -aq --filter "label=lucid.managed=true" --filter "label=lucid.instance=$instance")
