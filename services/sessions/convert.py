@@ -5,8 +5,7 @@ from lucid.sessions.v1 import sessions_pb2 as pb
 
 from services.rpc.errors import InvalidRequest
 from services.rpc.paging import decode_token, encode_token
-from services.sessions.domain.models import Repository, SessionRecord
-from services.sessions.usecases.create_session import NewSession
+from services.sessions.domain.models import NewSession, Repository, SessionRecord
 
 _LABELS = {"demo": "Demo (plays a written plan, no model)"}
 

@@ -7,9 +7,7 @@ from collections.abc import Callable
 import grpc
 from lucid.sessions.v1 import sessions_pb2, sessions_pb2_grpc
 
-from services.integrations.client import IntegrationsClient
 from services.rpc.serving import Access, Service
-from services.sandbox.client import SandboxClient
 from services.sessions.agent.runner import Runner
 from services.sessions.agent.signals import LocalSignals
 from services.sessions.backends.integrations import IntegrationsForge
@@ -81,8 +79,8 @@ def _ports(
         store=store,
         live=live,
         models=ConfiguredModels(settings.providers),
-        workspace=SandboxWorkspace(SandboxClient(connect(settings.sandbox_target)), key),
-        forge=IntegrationsForge(IntegrationsClient(connect(settings.integrations_target)), key),
+        workspace=SandboxWorkspace(connect(settings.sandbox_target), key),
+        forge=IntegrationsForge(connect(settings.integrations_target), key),
         clock=_SystemClock(),
         sealer=JweSealer(settings.encryption_key),
         signals=signals,

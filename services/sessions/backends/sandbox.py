@@ -1,15 +1,17 @@
 """The Workspace port over the sandbox service."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
-from functools import lru_cache
+from typing import TypeVar
 
+import grpc
 from lucid.sandbox.v1 import sandbox_pb2 as pb
 from lucid.sessions.v1.event_pb2 import CommandCompleted, FileEdited
 
 from services.rpc.identity import service_metadata
+from services.rpc.status import RemoteError
 from services.sandbox.client import SandboxClient
-from services.sessions.backends.remote import refusals
+from services.sessions.backends.refusals import in_our_words, translated
 from services.sessions.domain.models import SessionRecord
 from services.sessions.domain.work import (
     CommandBegun,
@@ -25,42 +27,46 @@ from services.sessions.domain.work import (
     Snapshot,
 )
 
-AUTHOR = "Lucid AI"
-AUTHOR_EMAIL = "agent@lucid.ai"
-_LEVELS = {
-    pb.Sandbox.CONFINEMENT_DOCKER: "docker",
-    pb.Sandbox.CONFINEMENT_BUBBLEWRAP: "bubblewrap",
-    pb.Sandbox.CONFINEMENT_PROCESS: "process",
-}
+COMMITTER = ("Lucid AI", "agent@lucid.ai")
+_GONE = frozenset({"SANDBOX_NOT_FOUND", "SANDBOX_UNAVAILABLE", "HELPER_FAILED"})
+Answer = TypeVar("Answer")
 
 
 class SandboxWorkspace:
-    """Acts for a session's owner with the internal key."""
+    """Calls as the service itself, on behalf of the session's owner. A sandbox that went away is brought back once."""
 
-    def __init__(self, client: SandboxClient, internal_key: str) -> None:
-        self._for_owner = lru_cache(maxsize=256)(
-            lambda owner_id: client.acting_as(service_metadata(internal_key, owner_id))
-        )
+    def __init__(self, channel: grpc.aio.Channel, internal_key: str) -> None:
+        self._client = SandboxClient(channel)
+        self._key = internal_key
+        self._made: dict[str, pb.CreateSandboxRequest] = {}
+
+    def _for(self, record: SessionRecord) -> SandboxClient:
+        return self._client.acting_as(service_metadata(self._key, record.owner_id))
 
     async def create(self, record: SessionRecord, gate: Gate | None) -> Confinement:
-        """Makes the sandbox, or brings it back on its kept workspace."""
-        request = pb.CreateSandboxRequest(
-            sandbox_id=record.sandbox_id,
-            owner_id=record.owner_id,
-            session_id=record.session_id,
-            git_config=[pb.GitConfigEntry(key=key, value=value) for key, value in _git_config(record, gate)],
-            epoch=record.lease_epoch,
-        )
-        # A sandbox that cannot be made says why: that is for the person, not something to wait for in silence.
-        with refusals("SANDBOX_UNAVAILABLE"):
-            answer = await self._for_owner(record.owner_id).create_sandbox(request)
-        made = answer.sandbox
-        return Confinement(_LEVELS.get(made.confinement, ""), made.image, made.workspace, answer.workspace_kept)
+        """Makes it, or brings it back on its kept workspace."""
+        request = _create_request(record, gate)
+        with in_our_words():
+            answer = await self._for(record).create_sandbox(request)
+        self._made[record.session_id] = request
+        level = pb.Sandbox.Confinement.Name(answer.sandbox.confinement).removeprefix("CONFINEMENT_").lower()
+        return Confinement(level, answer.sandbox.image, answer.sandbox.workspace, answer.workspace_kept)
+
+    async def _surely(self, record: SessionRecord, call: Callable[[], Awaitable[Answer]]) -> Answer:
+        """The call; once more on a sandbox that had gone."""
+        with in_our_words():
+            try:
+                return await call()
+            except RemoteError as error:
+                if error.reason not in _GONE or record.session_id not in self._made:
+                    raise
+            await self._for(record).create_sandbox(self._made[record.session_id])
+            return await call()
 
     async def run(
         self, record: SessionRecord, key: str, command: str, timeout_ms: int, cwd: str = ""
     ) -> AsyncGenerator[CommandFrame, None]:
-        """Starts a command at most once per key, or attaches to it."""
+        """Starts a command at most once per key, or attaches to it; CommandBegun first, CommandEnded last."""
         request = pb.RunCommandRequest(
             sandbox_id=record.sandbox_id,
             command_id=key,
@@ -69,22 +75,35 @@ class SandboxWorkspace:
             cwd=cwd,
             epoch=record.lease_epoch,
         )
-        with refusals():
-            async with aclosing(self._for_owner(record.owner_id).run_command(request)) as frames:
-                async for frame in frames:
-                    yield _frame(frame)
+        begun = False
+        for _ in range(2):
+            try:
+                async with aclosing(self._for(record).run_command(request)) as answers:
+                    async for answer in answers:
+                        if not (begun and answer.HasField("started")):
+                            yield _frame(answer)
+                        begun = True
+                return
+            except RemoteError as error:
+                if error.reason not in _GONE or record.session_id not in self._made:
+                    raise translated(error) from error
+            await self.create_again(record)
+
+    async def create_again(self, record: SessionRecord) -> None:
+        """Brings a sandbox back that went away, as it was made."""
+        with in_our_words():
+            await self._for(record).create_sandbox(self._made[record.session_id])
 
     async def stop(self, record: SessionRecord, key: str) -> None:
-        """Ends a command, or all of them, with every process it started."""
+        """Ends a command (empty key: all of them) with every process it started."""
         request = pb.StopCommandRequest(sandbox_id=record.sandbox_id, command_id=key)
-        with refusals():
-            await self._for_owner(record.owner_id).stop_command(request)
+        with in_our_words():
+            await self._for(record).stop_command(request)
 
     async def read(self, record: SessionRecord, path: str, offset: int = 0, limit: int = 0) -> FileContent:
         """A file or a range of it."""
         request = pb.ReadFileRequest(sandbox_id=record.sandbox_id, path=path, offset=offset, limit=limit)
-        with refusals():
-            answer = await self._for_owner(record.owner_id).read_file(request)
+        answer = await self._surely(record, lambda: self._for(record).read_file(request))
         return FileContent(answer.data, answer.size)
 
     async def edit(self, record: SessionRecord, key: str, path: str, edit: FileEdit) -> None:
@@ -98,62 +117,74 @@ class SandboxWorkspace:
         else:
             request.insert.after_line, request.insert.text = edit.after_line, edit.text
             request.insert.SetInParent()
-        with refusals():
-            await self._for_owner(record.owner_id).edit_file(request)
+        await self._surely(record, lambda: self._for(record).edit_file(request))
 
     async def snapshot(self, record: SessionRecord, path: str, since: str) -> Snapshot:
         """The tree under `path` and what changed since an earlier tree."""
         request = pb.CreateSnapshotRequest(
             sandbox_id=record.sandbox_id, path=path, since_tree=since, epoch=record.lease_epoch
         )
-        with refusals():
-            answer = await self._for_owner(record.owner_id).create_snapshot(request)
-        return Snapshot(answer.tree, tuple(_change(change) for change in answer.changes), answer.head_commit)
+        answer = await self._surely(record, lambda: self._for(record).create_snapshot(request))
+        return Snapshot(answer.tree, tuple(map(_edited, answer.changes)), answer.head_commit)
 
     async def delete(self, record: SessionRecord) -> None:
-        """Removes sandbox and workspace; one that was never made is gone already."""
-        with refusals():
-            await self._for_owner(record.owner_id).delete_sandbox(pb.DeleteSandboxRequest(sandbox_id=record.sandbox_id))
+        """Removes sandbox and workspace."""
+        self._made.pop(record.session_id, None)
+        with in_our_words():
+            try:
+                await self._for(record).delete_sandbox(pb.DeleteSandboxRequest(sandbox_id=record.sandbox_id))
+            except RemoteError as error:
+                # A session that never got as far as a sandbox has none to remove.
+                if error.reason != "SANDBOX_NOT_FOUND":
+                    raise
 
 
-def _git_config(record: SessionRecord, gate: Gate | None) -> tuple[tuple[str, str], ...]:
-    own = (
-        ("user.name", record.git_user_name or AUTHOR),
-        ("user.email", record.git_user_email or AUTHOR_EMAIL),
-        ("init.defaultBranch", "main"),
-        ("core.pager", "cat"),
+def _create_request(record: SessionRecord, gate: Gate | None) -> pb.CreateSandboxRequest:
+    name, email = record.git_user_name or COMMITTER[0], record.git_user_email or COMMITTER[1]
+    own = [("user.name", name), ("user.email", email), ("init.defaultBranch", "main"), ("core.pager", "cat")]
+    pairs = [*own, *(gate.git_config if gate else ())]
+    return pb.CreateSandboxRequest(
+        sandbox_id=record.sandbox_id,
+        owner_id=record.owner_id,
+        session_id=record.session_id,
+        git_config=[pb.GitConfigEntry(key=key, value=value) for key, value in pairs],
+        epoch=record.lease_epoch,
     )
-    return own + (gate.git_config if gate is not None else ())
 
 
-def _frame(frame: pb.RunCommandResponse) -> CommandFrame:
-    if frame.HasField("started"):
-        return CommandBegun(frame.started.cwd, frame.started.attached)
-    if frame.HasField("output"):
-        return CommandOutput(frame.output.offset, frame.output.data)
-    exit_ = frame.exit
+def _frame(answer: pb.RunCommandResponse) -> CommandFrame:
+    match answer.WhichOneof("frame"):
+        case "started":
+            return CommandBegun(answer.started.cwd, answer.started.attached)
+        case "output":
+            return CommandOutput(answer.output.offset, answer.output.data)
+        case _:
+            return CommandEnded(_completed(answer.exit), answer.exit.left_running)
+
+
+def _completed(end: pb.RunCommandResponse.Exit) -> CommandCompleted:
     completed = CommandCompleted(
-        # The two enums carry the same values; contract tests hold them together.
-        reason=CommandCompleted.Reason.ValueType(exit_.reason),
-        duration_ms=exit_.duration_ms,
-        total_bytes=exit_.total_bytes,
-        truncated=exit_.truncated,
-        head=exit_.head,
-        tail=exit_.tail,
-        cwd_after=exit_.cwd_after,
+        # The two enums agree in their numbers (proto files of both services).
+        reason=CommandCompleted.Reason.ValueType(int(end.reason)),
+        duration_ms=end.duration_ms,
+        total_bytes=end.total_bytes,
+        truncated=end.truncated,
+        head=end.head,
+        tail=end.tail,
+        cwd_after=end.cwd_after,
     )
-    if exit_.HasField("exit_code"):
-        completed.exit_code = exit_.exit_code
-    elif exit_.HasField("signal"):
-        completed.signal = exit_.signal
-    return CommandEnded(completed, exit_.left_running)
+    if end.HasField("exit_code"):
+        completed.exit_code = end.exit_code
+    elif end.HasField("signal"):
+        completed.signal = end.signal
+    return completed
 
 
-def _change(change: pb.FileChange) -> FileEdited:
+def _edited(change: pb.FileChange) -> FileEdited:
     return FileEdited(
         path=change.path,
         old_path=change.old_path,
-        kind=FileEdited.Kind.ValueType(change.kind),
+        kind=FileEdited.Kind.ValueType(int(change.kind)),
         unified_diff=change.unified_diff,
         added=change.added,
         removed=change.removed,

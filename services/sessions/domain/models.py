@@ -3,7 +3,7 @@
 The log's entries are the proto message Event itself, used as plain data (docs/adr/0001): one definition of an event.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 
 from lucid.sessions.v1.event_pb2 import Event, PullRequestChanged
@@ -58,6 +58,21 @@ class SessionRecord:
 
 
 @dataclass(frozen=True)
+class NewSession:
+    """What the caller asks for. Empty `model`: the default; empty `request_id`: a repeat is a second session."""
+
+    owner_id: str
+    task: str
+    request_id: str = ""
+    repository: Repository | None = None
+    model: str = ""
+    project_id: str = ""
+    git_user_name: str = ""
+    git_user_email: str = ""
+    model_api_key: str = ""
+
+
+@dataclass(frozen=True)
 class Draft:
     """An event before it has a place in the log.
 
@@ -91,12 +106,3 @@ class Lease:
 
     session_id: str
     epoch: int
-
-
-@dataclass
-class OpenItem:
-    """An item that has started and not completed, as its events tell."""
-
-    item_id: str
-    started: Event
-    channels: dict[int, bytes] = field(default_factory=dict)

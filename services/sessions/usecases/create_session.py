@@ -1,7 +1,5 @@
 """A session and its first message, in one step; the agent starts on it at once."""
 
-from dataclasses import dataclass
-
 from lucid.sessions.v1.event_pb2 import (
     SOURCE_SYSTEM,
     SOURCE_USER,
@@ -13,25 +11,10 @@ from lucid.sessions.v1.event_pb2 import (
 
 from services.rpc.ids import new_id, new_ulid
 from services.sessions.domain.errors import InvalidRepository
-from services.sessions.domain.models import Change, Draft, Repository, SessionRecord, State
+from services.sessions.domain.models import Change, Draft, NewSession, Repository, SessionRecord, State
 from services.sessions.ports import Ports
 
 TITLE_LENGTH = 80
-
-
-@dataclass(frozen=True)
-class NewSession:
-    """What the caller asks for. Empty `model`: the default; empty `request_id`: a repeat is a second session."""
-
-    owner_id: str
-    task: str
-    request_id: str = ""
-    repository: Repository | None = None
-    model: str = ""
-    project_id: str = ""
-    git_user_name: str = ""
-    git_user_email: str = ""
-    model_api_key: str = ""
 
 
 async def create_session(ports: Ports, wish: NewSession) -> SessionRecord:
