@@ -108,7 +108,26 @@ def _kind(fault: str, protocol: str) -> FailureKind:
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize(
     "fault",
-    "400 401 403 404 413 429 500 529 quota context cut end garbage utf8 no_done error_event html empty".split(),
+    [
+        "400",
+        "401",
+        "403",
+        "404",
+        "413",
+        "429",
+        "500",
+        "529",
+        "quota",
+        "context",
+        "cut",
+        "end",
+        "garbage",
+        "utf8",
+        "no_done",
+        "error_event",
+        "html",
+        "empty",
+    ],
 )
 async def test_every_failure_has_its_class(protocol: str, fault: str) -> None:
     say = Say("one two three four five six", fault=fault, retry_after="7")
