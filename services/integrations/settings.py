@@ -44,7 +44,7 @@ class Settings:
             github_url=env.get("GITHUB_URL") or cls.github_url,
             github_api_url=env.get("GITHUB_API_URL") or cls.github_api_url,
             gitlab_url=env.get("GITLAB_URL") or cls.gitlab_url,
-            public_url=env.get("PUBLIC_URL") or cls.public_url,
+            public_url=env.get("PUBLIC_URL") or f"http://{env.get('HOST') or '127.0.0.1'}:{env.get('PORT') or 8000}",
             provider_hosts_allowed=tuple(_words(env.get("PROVIDER_HOSTS_ALLOWED", ""))),
             seed=env.get("LUCID_SEED", "") == "1",
             seed_dir=Path(env.get("LUCID_SEED_DIR") or SEEDS),

@@ -7,7 +7,7 @@ from typing import Protocol
 from lucid.sessions.v1.event_pb2 import Event, ItemCursor, PullRequestChanged
 
 from services.sessions.domain.conversation import ModelRequest, Piece
-from services.sessions.domain.models import Change, Lease, SessionRecord
+from services.sessions.domain.models import Change, Lease, Repository, SessionRecord
 from services.sessions.domain.work import (
     CommandFrame,
     Confinement,
@@ -141,6 +141,9 @@ class Workspace(Protocol):
 
 class Forge(Protocol):
     """Integrations. Raises ToolFailure for a refusal, ConnectionError while it cannot be reached."""
+
+    async def resolve(self, owner_id: str, wanted: Repository) -> Repository:
+        """The repository that a name or a pasted address means, if the owner can read it. Raises LucidError."""
 
     async def open_gate(self, record: SessionRecord) -> Gate:
         """Opens the gate to the session's repository. Safe to repeat."""

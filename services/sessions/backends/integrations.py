@@ -1,5 +1,7 @@
 """The Forge port over the integrations service."""
 
+from dataclasses import replace
+
 import grpc
 from lucid.integrations.v1 import integrations_pb2 as pb
 from lucid.sessions.v1.event_pb2 import PullRequestChanged
@@ -20,6 +22,15 @@ class IntegrationsForge:
 
     def _for(self, record: SessionRecord) -> IntegrationsClient:
         return self._client.acting_as(service_metadata(self._key, record.owner_id))
+
+    async def resolve(self, owner_id: str, wanted: Repository) -> Repository:
+        """The repository that a name or a pasted address means. Raises RemoteError with integrations' reason."""
+        request = pb.ResolveRepositoryRequest(
+            provider=wanted.provider, full_name=wanted.full_name, url="" if wanted.full_name else wanted.url
+        )
+        client = self._client.acting_as(service_metadata(self._key, owner_id))
+        found = (await client.resolve_repository(request)).repository
+        return replace(wanted, provider=found.provider, full_name=found.full_name, url=found.url)
 
     async def open_gate(self, record: SessionRecord) -> Gate:
         """Opens the gate to the session's repository."""

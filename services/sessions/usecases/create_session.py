@@ -21,7 +21,7 @@ async def create_session(ports: Ports, wish: NewSession) -> SessionRecord:
     """The session as stored, or the first one of the same request_id. Nothing is stored for a wish that is refused."""
     model = wish.model or ports.models.default
     ports.models.check(model, bool(wish.model_api_key))
-    _check_repository(wish.repository)
+    repository = await _resolved(ports, wish)
     record = SessionRecord(
         session_id=new_id("ses"),
         owner_id=wish.owner_id,
@@ -30,7 +30,7 @@ async def create_session(ports: Ports, wish: NewSession) -> SessionRecord:
         state=State.STARTING,
         model=model,
         sandbox_id=new_id("sbx"),
-        repository=wish.repository,
+        repository=repository,
         project_id=wish.project_id,
         git_user_name=wish.git_user_name,
         git_user_email=wish.git_user_email,
@@ -60,12 +60,15 @@ def _first_events(record: SessionRecord, request_id: str, chosen: bool) -> Chang
     )
 
 
-def _check_repository(repository: Repository | None) -> None:
+async def _resolved(ports: Ports, wish: NewSession) -> Repository | None:
+    """A repository that is none, or that the caller cannot read, is refused here: nothing has been made yet."""
+    repository = wish.repository
     if repository is None:
-        return
+        return None
     named = bool(repository.provider and repository.full_name)
     if not named and not repository.url:
         raise InvalidRepository("Name a provider with owner/name, or give the repository's address.")
+    return await ports.forge.resolve(wish.owner_id, repository)
 
 
 def _title(task: str) -> str:
