@@ -33,6 +33,9 @@ TURNS = (
     ToolResult("itm_1", "README.md", ok=False),
 )
 PROTOCOLS = ["openai", "anthropic"]
+REFUSALS = ["400", "401", "403", "404", "413", "429", "500", "529", "quota", "context"]
+IN_THE_MIDDLE = ["cut", "end", "garbage", "utf8", "no_done", "error_event"]
+FAULTS_OF_BOTH = [*REFUSALS, *IN_THE_MIDDLE, "html", "empty"]
 
 
 def _model(protocol: str, server: ModelServer) -> LanguageModel:
@@ -135,9 +138,8 @@ async def test_every_failure_has_its_class(protocol: str, fault: str) -> None:
         await _pieces(protocol, server)
     failure = raised.value
     assert failure.kind is _kind(fault, protocol), failure.message
-    assert failure.retry_after == (7.0 if fault.isdigit() or fault in ("quota", "context") else 0.0)
-    in_the_middle = fault in ("cut", "end", "garbage", "utf8", "no_done", "error_event")
-    assert failure.pieces_seen is in_the_middle
+    assert failure.retry_after == (7.0 if fault in REFUSALS else 0.0)
+    assert failure.pieces_seen is (fault in IN_THE_MIDDLE)
     for secret in (KEY, "raw-provider-detail", "secret-detail", "hotel"):
         assert secret not in failure.message
         assert secret not in repr(failure.__cause__)

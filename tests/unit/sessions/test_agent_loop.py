@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from lucid.sessions.v1.event_pb2 import (
@@ -21,6 +22,7 @@ from services.sessions.domain.conversation import (
     CallPiece,
     FailureKind,
     ModelFailure,
+    ModelRequest,
     StopPiece,
     TextPiece,
     ToolCall,
@@ -185,7 +187,7 @@ async def test_a_broken_stream_is_tried_again_and_no_text_stays_twice() -> None:
     assert len({event.item_id for event in texts}) == 3
     assert not world.log.of("error")
     assistant = world.model.requests[2].turns[1]
-    assert assistant.text == "Onetwothree"  # type: ignore[union-attr]
+    assert assistant.text == "Onetwothree"
 
 
 async def test_a_stream_without_its_end_is_a_broken_one() -> None:
@@ -243,7 +245,7 @@ async def test_a_cut_answer_goes_on() -> None:
     world = World([said("so far", cut=True), said("the rest")])
     assert await run_turn(await world.journal()) is Outcome.COMPLETED
     assert [text.channel for text in world.log.of("text_completed")] == [CHANNEL_THOUGHT, CHANNEL_MESSAGE]
-    assert "cut at its length limit" in world.model.requests[1].turns[-1].text  # type: ignore[union-attr]
+    assert "cut at its length limit" in world.model.requests[1].turns[-1].text
 
 
 async def test_reasoning_is_shown_and_not_sent_back() -> None:
@@ -347,11 +349,11 @@ async def test_a_stop_is_a_cancellation(where: str) -> None:
         await task
 
 
-def _whole(request: object) -> list[object]:
+def _whole(request: ModelRequest) -> list[Any]:
     """A model that looks at what is done, as a real one does."""
-    turns = request.turns  # type: ignore[attr-defined]
+    turns = request.turns
     done = sum(isinstance(turn, ToolResult) and turn.ok for turn in turns)
-    plan = [
+    plan: list[tuple[str, dict[str, Any]]] = [
         ("update_plan", {"steps": [{"text": "Mend", "status": "pending"}]}),
         ("run_command", {"command": "write"}),
         ("edit_file", {"command": "replace", "path": "README.md", "old_text": "hello", "new_text": "bye"}),
@@ -373,7 +375,7 @@ async def test_a_crash_at_every_append_loses_and_doubles_nothing(after: bool) ->
     crash_at, calm = 0, 0
     while calm == 0:
         crash_at += 1
-        world = World(_whole, Place(_commands, {"README.md": "hello\n"}))  # type: ignore[arg-type]
+        world = World(_whole, Place(_commands, {"README.md": "hello\n"}))
         world.log.crash_at, world.log.after = crash_at, after
         try:
             assert await run_turn(await world.journal()) is Outcome.COMPLETED
