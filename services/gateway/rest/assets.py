@@ -65,11 +65,13 @@ class Page:
     def _file(self, path: str) -> Path | None:
         """The file of a path. A path without a dot in its last part is an address of the page: the index."""
         root = self._dist.resolve()
-        if "\x00" in path:
+        try:
+            wanted = (root / path.lstrip("/")).resolve()
+            if wanted.is_relative_to(root) and wanted.is_file():
+                return wanted
+        except (OSError, ValueError):
+            # A name that no file can have: too long, or with a NUL in it.
             return None
-        wanted = (root / path.lstrip("/")).resolve()
-        if wanted.is_relative_to(root) and wanted.is_file():
-            return wanted
         index = root / "index.html"
         is_file_name = "." in path.rpartition("/")[2] or path.startswith("/assets/")
         return index if index.is_file() and not is_file_name else None

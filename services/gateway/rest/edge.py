@@ -1,6 +1,7 @@
 """The one ASGI application: limits, headers and a request id for all, then WebSocket, grpc-web, REST or the page."""
 
 import asyncio
+import contextlib
 import re
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 BODY_SECONDS = 60.0
+DISCARDED_BYTES = 64 * 1024 * 1024
+DISCARDED_SECONDS = 10.0
 RPC_PATH = re.compile(r"/[a-z][a-z0-9_.]*\.[A-Z][A-Za-z0-9]*/[A-Z][A-Za-z0-9]*")
 REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
 CSP = (
@@ -79,6 +82,7 @@ class Edge:
             replay = await self._take_body(headers, receive)
             await self._pick(scope, headers)(scope, replay, answer)
         except BodyTooLarge:
+            await _discard(receive)
             await json_reply(answer, 413, {"detail": "Request body is too large."}, close=True)
         except TimeoutError:
             await json_reply(answer, 408, {"detail": "The request body did not arrive in time."}, close=True)
@@ -120,6 +124,18 @@ class Edge:
                     raise BodyTooLarge
                 if not message.get("more_body", False):
                     return _replay(bytes(body), receive)
+
+
+async def _discard(receive: Receive) -> None:
+    """Takes what is still under way, within bounds: a client that is cut off while it sends never reads the answer."""
+    left = DISCARDED_BYTES
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(DISCARDED_SECONDS):
+            while left > 0:
+                message = await receive()
+                left -= len(message.get("body", b""))
+                if not message.get("more_body", False):
+                    return
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:
