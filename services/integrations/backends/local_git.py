@@ -32,7 +32,8 @@ async def run_git(
         "git",
         f"--git-dir={repository}",
         *arguments,
-        stdin=asyncio.subprocess.PIPE,
+        # Without input there is no pipe: git may have ended before it could be written to.
+        stdin=asyncio.subprocess.PIPE if given else asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
         env=git_environment(environment),
@@ -40,7 +41,7 @@ async def run_git(
     )
     try:
         async with asyncio.timeout(GIT_SECONDS):
-            out, _ = await child.communicate(given)
+            out, _ = await child.communicate(given or None)
     finally:
         if child.returncode is None:
             child.kill()
