@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import os
+import signal
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +14,7 @@ from services.integrations.ports import GitCall, GitReply
 
 CHUNK_BYTES = 64 * 1024
 MAX_HEADER_BYTES = 16 * 1024
+LEAVE_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,7 @@ class HttpBackend:
             stderr=asyncio.subprocess.DEVNULL,
             env=git_environment(self._variables(call, body)),
             limit=MAX_HEADER_BYTES * 4,
+            start_new_session=True,  # so that its own children can be ended with it
         )
         feeder = asyncio.create_task(_feed(child, body))
         try:
@@ -53,8 +57,7 @@ class HttpBackend:
         finally:
             feeder.cancel()
             await asyncio.gather(feeder, return_exceptions=True)
-            if child.returncode is None:
-                await _end(child)
+            await _end(child)
 
     def _variables(self, call: GitCall, body: AsyncIterator[bytes] | None) -> dict[str, str]:
         variables = {
@@ -89,8 +92,7 @@ async def _feed(child: asyncio.subprocess.Process, body: AsyncIterator[bytes] | 
             async for _ in body:  # the child has its answer ready and reads no more
                 pass
     except BaseException:
-        with contextlib.suppress(ProcessLookupError):
-            child.kill()
+        _kill(child)
         raise
 
 
@@ -107,11 +109,20 @@ async def _headers(stdout: asyncio.StreamReader) -> tuple[int, dict[str, str]]:
 
 
 async def _end(child: asyncio.subprocess.Process) -> None:
-    """A moment to leave by itself, then not."""
+    """A moment to leave by itself, then not. What it still says is read, or its pipes would stay open."""
+    assert child.stdin is not None
+    assert child.stdout is not None
+    child.stdin.close()
     try:
-        async with asyncio.timeout(2.0):
+        async with asyncio.timeout(LEAVE_SECONDS):
             await child.wait()
     except TimeoutError:
-        with contextlib.suppress(ProcessLookupError):
-            child.kill()
-        await child.wait()
+        _kill(child)
+    while await child.stdout.read(CHUNK_BYTES):
+        pass
+    await child.wait()
+
+
+def _kill(child: asyncio.subprocess.Process) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(child.pid, signal.SIGKILL)
