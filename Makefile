@@ -79,5 +79,5 @@ gen/.stamp: $(PROTOS) requirements-dev.lock $(SETUP)/protos.sh $(WEB)/package-lo
 
 $(WEB)/dist/index.html: $(WEB_SOURCES) gen/.stamp | $(WEB)/node_modules/.installed
 	@echo "Building the page ..."
-	@cd $(WEB) && npm run build --silent
+	@cd $(WEB) && npm run build --silent -- --logLevel warn
 	@touch $@
