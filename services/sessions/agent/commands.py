@@ -5,6 +5,7 @@ from contextlib import aclosing
 from lucid.sessions.v1.event_pb2 import CHANNEL_STDOUT, CommandCompleted, CommandStarted
 
 from services.sessions.agent.journal import Journal
+from services.sessions.agent.prompt import WORKSPACE
 from services.sessions.domain.models import Draft
 from services.sessions.domain.work import CommandEnded, CommandOutput
 
@@ -18,7 +19,7 @@ async def record_command(
     """
     journal.ports.live.open(journal.session_id, item_id, CHANNEL_STDOUT)
     if item_id not in journal.state.open_commands:
-        started = CommandStarted(command=command, cwd=cwd, timeout_ms=timeout_ms)
+        started = CommandStarted(command=command, cwd=f"{WORKSPACE}/{cwd}".removesuffix("/."), timeout_ms=timeout_ms)
         await journal.append(
             journal.draft(
                 key=f"{item_id}:started", item_id=item_id, parent=parent, system=True, command_started=started
