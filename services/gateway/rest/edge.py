@@ -48,7 +48,11 @@ class Routes:
 
 
 class BodyTooLarge(Exception):
-    """More bytes than the edge takes."""
+    """More bytes than the edge takes; `more`: others are still under way."""
+
+    def __init__(self, more: bool) -> None:
+        super().__init__()
+        self.more = more
 
 
 class Edge:
@@ -81,8 +85,9 @@ class Edge:
         try:
             replay = await self._take_body(headers, receive)
             await self._pick(scope, headers)(scope, replay, answer)
-        except BodyTooLarge:
-            await _discard(receive)
+        except BodyTooLarge as error:
+            if error.more:
+                await _discard(receive)
             await json_reply(answer, 413, {"detail": "Request body is too large."}, close=True)
         except TimeoutError:
             await json_reply(answer, 408, {"detail": "The request body did not arrive in time."}, close=True)
@@ -110,7 +115,7 @@ class Edge:
         """Reads the whole body within limits, so that no handler ever waits for a slow one; then hands it on."""
         length = headers.get("content-length", "")
         if length.isdigit() and int(length) > self._max_body:
-            raise BodyTooLarge
+            raise BodyTooLarge(more=True)
         if not length and "transfer-encoding" not in headers:
             return receive
         body = bytearray()
@@ -121,7 +126,7 @@ class Edge:
                     raise ConnectionResetError
                 body += message.get("body", b"")
                 if len(body) > self._max_body:
-                    raise BodyTooLarge
+                    raise BodyTooLarge(more=message.get("more_body", False))
                 if not message.get("more_body", False):
                     return _replay(bytes(body), receive)
 
