@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import AsyncGenerator
 from dataclasses import replace
 
-from services.sandbox.domain.errors import SandboxUnavailable
+from services.sandbox.domain.errors import GuestLost, SandboxUnavailable
 from services.sandbox.domain.models import CommandOrder, Exit, ExitReason, Frame, Output, Sandbox, Started
 from services.sandbox.ports import Ports
 from services.sandbox.usecases.find_sandbox import check_epoch, find_usable
@@ -35,11 +35,16 @@ async def run_command(
                         yield frame
                     is_started = True
             return
+        except GuestLost:  # asked again: the journal knows whether the key was started
+            pass
         except SandboxUnavailable:
             if not is_started:
                 raise
+            break
         if await _is_gone(ports, sandbox_id):
             break
+    if not is_started:
+        raise SandboxUnavailable
     yield Exit(ExitReason.SANDBOX_LOST, total_bytes=order.from_offset)
 
 

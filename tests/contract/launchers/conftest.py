@@ -1,0 +1,151 @@
+"""One suite over every way to confine: the real service on a real socket, a sandbox of bubblewrap or of Docker."""
+
+import asyncio
+import contextlib
+import itertools
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from lucid.sandbox.v1 import sandbox_pb2 as pb
+
+from services.rpc.identity import Verifier, service_metadata
+from services.rpc.ids import new_id
+from services.rpc.testing import serving
+from services.sandbox.client import SandboxClient
+from services.sandbox.server import build
+from services.sandbox.settings import Settings
+
+SECRET, KEY, OWNER, SESSION = "s" * 32, "k" * 32, "usr_owner", "ses_contract"
+
+
+@dataclass
+class Ran:
+    """A command's frames put together."""
+
+    output: bytes = b""
+    offsets: list[int] = field(default_factory=list)
+    started: pb.RunCommandResponse.Started = field(default_factory=pb.RunCommandResponse.Started)
+    exit: pb.RunCommandResponse.Exit = field(default_factory=pb.RunCommandResponse.Exit)
+
+    @property
+    def reason(self) -> str:
+        return pb.RunCommandResponse.Exit.Reason.Name(self.exit.reason)
+
+    def take(self, frame: pb.RunCommandResponse) -> None:
+        if frame.HasField("started"):
+            self.started = frame.started
+        elif frame.HasField("output"):
+            self.offsets.append(frame.output.offset)
+            self.output += frame.output.data
+        else:
+            self.exit = frame.exit
+
+
+@dataclass
+class Bench:
+    """A sandbox and short ways to use it."""
+
+    client: SandboxClient
+    settings: Settings
+    sandbox_id: str
+    numbers: "itertools.count[int]" = field(default_factory=itertools.count)
+
+    def key(self) -> str:
+        return f"c{next(self.numbers)}"
+
+    def request(self, command: str, key: str = "", **fields: object) -> pb.RunCommandRequest:
+        return pb.RunCommandRequest(
+            sandbox_id=self.sandbox_id, command_id=key or self.key(), command=command, **fields
+        )
+
+    async def run(self, command: str, key: str = "", **fields: object) -> Ran:
+        ran = Ran()
+        async for frame in self.client.run_command(self.request(command, key, **fields)):
+            ran.take(frame)
+        return ran
+
+    async def until(self, command: str) -> None:
+        """Runs a test inside until it is true."""
+        for _ in range(200):
+            if not (await self.run(command)).exit.exit_code:
+                return
+            await asyncio.sleep(0.05)
+        pytest.fail(f"never true inside: {command}")
+
+    async def stop(self, key: str = "") -> int:
+        request = pb.StopCommandRequest(sandbox_id=self.sandbox_id, command_id=key)
+        return (await self.client.stop_command(request)).ended
+
+    async def read(self, path: str, **fields: object) -> pb.ReadFileResponse:
+        return await self.client.read_file(pb.ReadFileRequest(sandbox_id=self.sandbox_id, path=path, **fields))
+
+    async def create(self, path: str, content: str, key: str = "") -> pb.EditFileResponse:
+        create = pb.EditFileRequest.Create(content=content, overwrite=True)
+        return await self.edit(path, key, create=create)
+
+    async def edit(self, path: str, key: str = "", **change: object) -> pb.EditFileResponse:
+        request = pb.EditFileRequest(sandbox_id=self.sandbox_id, edit_id=key or self.key(), path=path, **change)
+        return await self.client.edit_file(request)
+
+    async def snapshot(self, path: str = "", since: str = "") -> pb.CreateSnapshotResponse:
+        request = pb.CreateSnapshotRequest(sandbox_id=self.sandbox_id, path=path, since_tree=since)
+        return await self.client.create_snapshot(request)
+
+    async def bring_up(self) -> pb.CreateSandboxResponse:
+        return await self.client.create_sandbox(order(self.sandbox_id))
+
+    async def delete(self, keep_workspace: bool = False) -> None:
+        request = pb.DeleteSandboxRequest(sandbox_id=self.sandbox_id, keep_workspace=keep_workspace)
+        await self.client.delete_sandbox(request)
+
+
+def order(sandbox_id: str) -> pb.CreateSandboxRequest:
+    return pb.CreateSandboxRequest(
+        sandbox_id=sandbox_id,
+        owner_id=OWNER,
+        session_id=SESSION,
+        env={"LUCID_TEST": "1"},
+        git_config=[
+            pb.GitConfigEntry(key="user.name", value='A "quoted" name'),
+            pb.GitConfigEntry(key="user.email", value="agent@example.org"),
+        ],
+    )
+
+
+def settings_for(backend: str, data_dir: Path, **changes: object) -> Settings:
+    return Settings(session_secret=SECRET, internal_api_key=KEY, data_dir=data_dir, backend=backend, **changes)
+
+
+@contextlib.asynccontextmanager
+async def running(settings: Settings) -> AsyncIterator[SandboxClient]:
+    """The service on these settings, until the block ends."""
+    service = await build(settings, lambda target: pytest.fail(f"the sandbox service calls {target}"))
+    async with serving(service, verifier=Verifier(SECRET, KEY)) as channel:
+        yield SandboxClient(channel, service_metadata(KEY, OWNER))
+
+
+@contextlib.asynccontextmanager
+async def sandbox_on(settings: Settings) -> AsyncIterator[Bench]:
+    """A service and a sandbox that is removed at the end."""
+    async with running(settings) as client:
+        bench = Bench(client, settings, new_id("sbx"))
+        await bench.bring_up()
+        try:
+            yield bench
+        finally:
+            await bench.delete()
+
+
+@pytest.fixture(params=["bubblewrap", pytest.param("docker", marks=pytest.mark.docker)])
+def backend(request: pytest.FixtureRequest) -> str:
+    if request.param == "docker":
+        request.getfixturevalue("docker_engine")
+    return str(request.param)
+
+
+@pytest.fixture
+async def bench(backend: str, tmp_path: Path) -> AsyncIterator[Bench]:
+    async with sandbox_on(settings_for(backend, tmp_path, memory_limit="256m", pids_limit=120)) as made:
+        yield made
