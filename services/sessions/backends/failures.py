@@ -80,6 +80,8 @@ def in_stream(provider: str, error: Any) -> ModelFailure:
 
 def _refused(provider: str, status: int, body: Any, headers: Any, pieces_seen: bool) -> ModelFailure:
     kind = _BY_STATUS.get(status) or (FailureKind.TRANSIENT if status >= 500 else FailureKind.CONFIG)
+    if isinstance(body, list) and body:
+        body = body[0]  # Gemini wraps its error into a list
     fields = body.get("error", body) if isinstance(body, dict) else {}
     told = _told(fields if isinstance(fields, dict) else {})
     if kind is FailureKind.RATE_LIMIT and told is FailureKind.QUOTA and "insufficient_quota" in _types(fields):

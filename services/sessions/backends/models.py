@@ -11,6 +11,8 @@ from services.sessions.domain.errors import NoModelKey, UnknownModel
 from services.sessions.ports import LanguageModel
 
 GEMINI_URL = "https://generativelanguage.googleapis.com/v1beta/openai/"
+# Gemini refuses earlier calls without the signature of its thought; this is its own word for "made elsewhere".
+GEMINI_CALLS = {"extra_content": {"google": {"thought_signature": "skip_thought_signature_validator"}}}
 _OFFERED = {
     "anthropic": ("anthropic/claude-sonnet-5-5", "anthropic/claude-opus-5-5", "anthropic/claude-haiku-5-5"),
     "openai": ("openai/gpt-6.1-sol", "openai/gpt-6.1-terra", "openai/gpt-5.4-mini"),
@@ -102,6 +104,6 @@ class ConfiguredModels:
 _MAKERS: dict[str, Callable[[Providers], _Adapter]] = {
     "anthropic": lambda p: AnthropicModel(p.anthropic_api_key, p.anthropic_base_url),
     "openai": lambda p: OpenAIModel("OpenAI", p.openai_api_key, p.openai_base_url, price_list="openai"),
-    "google": lambda p: OpenAIModel("Google", p.google_api_key, GEMINI_URL, price_list="google"),
+    "google": lambda p: OpenAIModel("Google", p.google_api_key, GEMINI_URL, "google", GEMINI_CALLS),
     "llm": lambda p: OpenAIModel("The model server", p.llm_api_key, p.llm_base_url),
 }

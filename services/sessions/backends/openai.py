@@ -5,7 +5,7 @@ object per token costs more than everything else on the token's way.
 """
 
 import json
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -47,9 +47,20 @@ TIMEOUT_SECONDS = 900.0
 
 
 class OpenAIModel:
-    """One server. `label`: its name for people; `price_list`: its name in the price list, if it is there."""
+    """One server. `label`: its name for people; `price_list`: its name in the price list, if it is there.
 
-    def __init__(self, label: str, api_key: str, base_url: str = "", price_list: str = "") -> None:
+    `with_calls`: fields that the server wants with every earlier call.
+    """
+
+    def __init__(
+        self,
+        label: str,
+        api_key: str,
+        base_url: str = "",
+        price_list: str = "",
+        with_calls: Mapping[str, Any] | None = None,
+    ) -> None:
+        self._with_calls = with_calls or {}
         self._label = label
         self._api_key = api_key
         self._base_url = base_url or OPENAI_URL
@@ -108,7 +119,7 @@ class OpenAIModel:
         client = self._open_client(request.api_key)
         body: dict[str, Any] = {
             "model": request.model.partition("/")[2],
-            "messages": messages(request.system, request.turns),
+            "messages": messages(request.system, request.turns, self._with_calls),
             "stream": True,
         }
         if request.tools:
@@ -234,19 +245,19 @@ def _usage(usage: dict[str, Any]) -> UsagePiece:
     )
 
 
-def messages(system: str, turns: Sequence[Turn]) -> list[dict[str, Any]]:
+def messages(system: str, turns: Sequence[Turn], with_calls: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The conversation in the protocol's form."""
-    return [{"role": "system", "content": system}, *(_message(turn) for turn in turns)]
+    return [{"role": "system", "content": system}, *(_message(turn, with_calls) for turn in turns)]
 
 
-def _message(turn: Turn) -> dict[str, Any]:
+def _message(turn: Turn, with_calls: Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(turn, ToolResult):
         return {"role": "tool", "tool_call_id": turn.call_id, "content": turn.text or "(nothing)"}
     if not isinstance(turn, AssistantTurn):
         return {"role": "user", "content": turn.text}
     message: dict[str, Any] = {"role": "assistant", "content": turn.text or None}
     if turn.calls:
-        message["tool_calls"] = [_call(call) for call in turn.calls]
+        message["tool_calls"] = [{**_call(call), **with_calls} for call in turn.calls]
     return message
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from services.sessions.backends.anthropic import AnthropicModel
+from services.sessions.backends.models import GEMINI_CALLS
 from services.sessions.backends.openai import OpenAIModel
 from services.sessions.domain.conversation import (
     AssistantTurn,
@@ -45,7 +46,7 @@ def _model(protocol: str, server: ModelServer) -> LanguageModel:
 
 
 def _request(protocol: str) -> ModelRequest:
-    names = {"openai": "openai/gpt-4.1", "anthropic": "anthropic/claude-sonnet-4-5"}
+    names = {"openai": "openai/gpt-4.1", "anthropic": "anthropic/claude-sonnet-5-5"}
     return ModelRequest(names[protocol], "Be good.", TURNS, (TOOL,), "ses_1")
 
 
@@ -150,6 +151,7 @@ async def test_no_server_at_all() -> None:
     model = OpenAIModel("OpenAI", KEY, "http://127.0.0.1:9/v1")
     with pytest.raises(ModelFailure) as raised:
         _ = [piece async for piece in model.stream(_request("openai"))]
+    await model.close()
     assert raised.value.kind is FailureKind.TRANSIENT
     assert not raised.value.pieces_seen
 
@@ -200,6 +202,16 @@ async def test_what_openai_is_sent() -> None:
     assert sent.body["messages"][3]["tool_call_id"] == "itm_1"
     assert sent.body["tools"][0]["function"]["name"] == "run_command"
     assert "max_tokens" not in sent.body
+
+
+async def test_what_gemini_wants_with_its_calls() -> None:
+    with ModelServer([Say("ok")]) as server:
+        model = OpenAIModel("Google", KEY, f"{server.url}/v1", with_calls=GEMINI_CALLS)
+        _ = [piece async for piece in model.stream(_request("openai"))]
+        await model.close()
+    call = server.requests[0].body["messages"][2]["tool_calls"][0]
+    assert call["extra_content"]["google"]["thought_signature"]
+    assert call["function"]["name"] == "run_command"
 
 
 async def test_what_anthropic_is_sent() -> None:

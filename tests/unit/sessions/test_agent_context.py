@@ -141,7 +141,7 @@ def _is_valid(turns: tuple[Turn, ...]) -> None:
         if isinstance(turn, AssistantTurn):
             waiting = [call.call_id for call in turn.calls]
     assert not waiting
-    _openai_takes(openai.messages("s", turns))
+    _openai_takes(openai.messages("s", turns, {}))
     _anthropic_takes(anthropic.messages(turns))
 
 
