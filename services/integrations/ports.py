@@ -173,6 +173,14 @@ class GitProvider(Protocol):
         ...
 
 
+class SelfHosted(Protocol):
+    """GitLab servers that a person names."""
+
+    def at(self, base_url: str) -> GitProvider:
+        """The one at an address. Raises InvalidBaseUrl."""
+        ...
+
+
 class LocalGit(Protocol):
     """Bare repositories of this installation."""
 
@@ -205,6 +213,7 @@ class LocalGit(Protocol):
 class GitCall:
     """One smart-HTTP request that has passed the gate's rules. `length` is None for a chunked body."""
 
+    base_url: str
     full_name: str
     endpoint: str
     query: str
@@ -253,3 +262,4 @@ class Ports:
     providers: Mapping[str, GitProvider]
     upstreams: Mapping[str, GitUpstream]
     local_git: LocalGit
+    self_hosted: SelfHosted

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.integrations.backends.git_over_https import GitOverHttps
 from services.integrations.backends.github import GitHub
+from services.integrations.backends.gitlab import GitLab
 from services.integrations.backends.http_backend import HttpBackend
 from services.integrations.backends.http_client import GuardedClient
 from services.integrations.backends.http_guard import HostRules
@@ -16,7 +17,7 @@ from services.integrations.backends.local_git import BareRepositories
 from services.integrations.backends.local_provider import LocalProvider
 from services.integrations.backends.sealing import JweSealer
 from services.integrations.backends.seed import seed_repositories
-from services.integrations.domain.models import GITHUB, LOCAL
+from services.integrations.domain.models import GITHUB, GITLAB, LOCAL
 from services.integrations.gate.server import GateServer
 from services.integrations.ports import Ports
 from services.integrations.servicer import IntegrationsServicer
@@ -83,6 +84,7 @@ async def build(settings: Settings, connect: Callable[[str], grpc.aio.Channel]) 
 
 def _ports(settings: Settings, engine: AsyncEngine, client: GuardedClient, repositories: BareRepositories) -> Ports:
     pull_requests = SqlPullRequestStore(engine)
+    gitlab = GitLab(client, settings.gitlab_url)
     return Ports(
         connections=SqlConnectionStore(engine),
         gates=SqlGateStore(engine),
@@ -92,10 +94,13 @@ def _ports(settings: Settings, engine: AsyncEngine, client: GuardedClient, repos
         providers={
             LOCAL: LocalProvider(repositories, pull_requests, settings.public_url),
             GITHUB: GitHub(client, settings.github_url, settings.github_api_url),
+            GITLAB: gitlab,
         },
         upstreams={
             LOCAL: HttpBackend(settings.repositories),
-            GITHUB: GitOverHttps(client, settings.github_url, "x-access-token"),
+            GITHUB: GitOverHttps(client, "x-access-token"),
+            GITLAB: GitOverHttps(client, "oauth2"),
         },
         local_git=repositories,
+        self_hosted=gitlab,
     )

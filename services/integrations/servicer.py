@@ -84,7 +84,7 @@ class IntegrationsServicer(integrations_pb2_grpc.IntegrationsServiceServicer):
         return pb.OpenGateResponse(
             repository=convert.repository_to_proto(gate.repository),
             branch_prefix=gate.branch_prefix,
-            git_config=git_config(self._ports, gate),
+            git_config=git_config(gate),
         )
 
     async def CloseGate(self, request: pb.CloseGateRequest, context: Context) -> pb.CloseGateResponse:

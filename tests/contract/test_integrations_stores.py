@@ -31,7 +31,7 @@ NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 REPOSITORY = Repository(
     "local", "lucid/teatime", "http://h/local/lucid/teatime", "http://h/l.git", "main", description="x"
 )
-GATE = Gate("ses_1", "usr_ada", REPOSITORY, "local", 3)
+GATE = Gate("ses_1", "usr_ada", REPOSITORY, "local", "http://h/local", 3)
 CONNECTION = Connection(
     "con_1", "usr_ada", "github", "ada", "ada", ("repo", "workflow"), "wxyz", "https://github.com", NOW
 )

@@ -3,6 +3,7 @@
 import base64
 import os
 import subprocess
+import sys
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping
@@ -120,6 +121,11 @@ class HostServer(ThreadingHTTPServer):
     daemon_threads = True
     host: "GitHost"
 
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that leaves in the middle is no news here; everything else is."""
+        if not isinstance(sys.exc_info()[1], OSError | ValueError):
+            super().handle_error(request, client_address)
+
 
 class GitHost:
     """Repositories below `folder`, tokens by account. Use as a context; `url` is where it listens."""
@@ -130,6 +136,7 @@ class GitHost:
         self.repositories: dict[str, HostedRepository] = {}
         self.requests: list[tuple[str, str, dict[str, str]]] = []
         self.git_failures: list[tuple[int, str]] = []
+        self.git_user = "x-access-token"
         self.port = spare_port()
         self._server = HostServer(("127.0.0.1", self.port), Request)
         self._server.host = self
@@ -190,7 +197,7 @@ class GitHost:
         if scheme != "Basic":
             return None
         user, _, token = base64.b64decode(value).decode().partition(":")
-        return self.tokens.get(token) if user == "x-access-token" else None
+        return self.tokens.get(token) if user == self.git_user else None
 
     def _run_backend(self, request: Request, path: str, query: str, body: IO[bytes]) -> None:
         environment = git_environment() | {

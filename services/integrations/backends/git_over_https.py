@@ -31,17 +31,16 @@ class _Reply:
 
 
 class GitOverHttps:
-    """`base_url`: the provider's address; `user`: x-access-token at GitHub, oauth2 at GitLab."""
+    """`user`: x-access-token at GitHub, oauth2 at GitLab."""
 
-    def __init__(self, client: GuardedClient, base_url: str, user: str) -> None:
+    def __init__(self, client: GuardedClient, user: str) -> None:
         self._client = client
-        self._base_url = base_url.rstrip("/")
         self._user = user
 
     @contextlib.asynccontextmanager
     async def exchange(self, call: GitCall, body: AsyncIterator[bytes] | None) -> AsyncIterator[GitReply]:
         """Raises ProviderUnavailable."""
-        url = f"{self._base_url}/{call.full_name}.git/{call.endpoint}"
+        url = f"{call.base_url}/{call.full_name}.git/{call.endpoint}"
         if call.query:
             url += f"?{call.query}"
         method = "GET" if body is None else "POST"

@@ -1,26 +1,22 @@
 """GitHub's REST API. What it says in an error stays here; callers get our own words."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
 from services.integrations.backends.http_client import Answer, GuardedClient
+from services.integrations.backends.provider_answers import MAX_PAGES, PER_PAGE, has_next, refusal, shaped
 from services.integrations.domain.errors import (
     BranchNotPushed,
     OutcomeUnknown,
-    ProviderForbidden,
     ProviderUnavailable,
     PullRequestExists,
     PullRequestRefused,
-    RepositoryNotFound,
-    TokenRefused,
 )
 from services.integrations.domain.models import GITHUB, Account, Proposal, PullRequest, PullRequestState, Repository
 
-PER_PAGE = 100
-MAX_PAGES = 100
-Shape = TypeVar("Shape")
+NAME = "GitHub"
 
 
 class GitHub:
@@ -36,10 +32,10 @@ class GitHub:
         """Who the token belongs to."""
         answer = await self._ask("GET", "/user", token)
         if answer.status != 200:
-            raise _refusal(answer)
+            raise refusal(NAME, answer)
         scopes = answer.headers.get("x-oauth-scopes", "")
         names = tuple(scope.strip() for scope in scopes.split(",") if scope.strip())
-        return _shaped(answer, lambda user: Account(str(user["login"]), names))
+        return shaped(NAME, answer, lambda user: Account(str(user["login"]), names))
 
     async def repositories(self, token: str) -> Sequence[Repository]:
         """All pages."""
@@ -48,10 +44,10 @@ class GitHub:
             query = urlencode({"sort": "updated", "per_page": PER_PAGE, "page": page})
             answer = await self._ask("GET", f"/user/repos?{query}", token)
             if answer.status != 200:
-                raise _refusal(answer)
-            rows = _shaped(answer, lambda body: [_repository(row) for row in body])
+                raise refusal(NAME, answer)
+            rows = shaped(NAME, answer, lambda body: [_repository(row) for row in body])
             found.extend(rows)
-            if not _has_next(answer, len(rows)):
+            if not has_next(answer, len(rows)):
                 break
         return found
 
@@ -59,8 +55,8 @@ class GitHub:
         """One of them. Raises RepositoryNotFound."""
         answer = await self._ask("GET", f"/repos/{full_name}", token)
         if answer.status != 200:
-            raise _refusal(answer)
-        return _shaped(answer, _repository)
+            raise refusal(NAME, answer)
+        return shaped(NAME, answer, _repository)
 
     async def branch_commit(self, token: str, full_name: str, branch: str) -> str:
         """What the branch points to; empty if there is none."""
@@ -68,8 +64,8 @@ class GitHub:
         if answer.status in {404, 409}:  # 409: the repository is empty
             return ""
         if answer.status != 200:
-            raise _refusal(answer)
-        return _shaped(answer, lambda ref: str(ref["object"]["sha"]))
+            raise refusal(NAME, answer)
+        return shaped(NAME, answer, lambda ref: str(ref["object"]["sha"]))
 
     async def find_pull_request(self, token: str, full_name: str, head: str, base: str) -> PullRequest | None:
         """The open pull request of that branch."""
@@ -79,8 +75,8 @@ class GitHub:
         )
         answer = await self._ask("GET", f"/repos/{full_name}/pulls?{urlencode(query)}", token)
         if answer.status != 200:
-            raise _refusal(answer)
-        found = _shaped(answer, lambda rows: [_pull_request(row, full_name) for row in rows])
+            raise refusal(NAME, answer)
+        found = shaped(NAME, answer, lambda rows: [_pull_request(row, full_name) for row in rows])
         # GitHub ignores a head filter that it cannot read, so the rows are looked at again.
         return next((one for one in found if one.head == head and base in ("", one.base)), None)
 
@@ -99,9 +95,9 @@ class GitHub:
         if answer.status >= 500:
             raise OutcomeUnknown
         if answer.status != 201:
-            raise _refusal(answer)
+            raise refusal(NAME, answer)
         try:
-            return _shaped(answer, lambda row: _pull_request(row, full_name))
+            return shaped(NAME, answer, lambda row: _pull_request(row, full_name))
         except ProviderUnavailable as error:
             raise OutcomeUnknown from error
 
@@ -112,19 +108,6 @@ class GitHub:
         return await self._client.ask(method, self._api_url + path, headers, body)
 
 
-def _refusal(answer: Answer) -> Exception:
-    limited = answer.headers.get("x-ratelimit-remaining") == "0" or "retry-after" in answer.headers
-    if answer.status == 429 or (answer.status == 403 and limited):
-        return ProviderUnavailable("GitHub's rate limit is reached. Try again later.")
-    if answer.status == 401:
-        return TokenRefused("GitHub refused the token. Connect the account again with a valid one.")
-    if answer.status == 403:
-        return ProviderForbidden("GitHub does not let this token do that.")
-    if answer.status == 404:
-        return RepositoryNotFound()
-    return ProviderUnavailable(f"GitHub failed (HTTP {answer.status}). Try again later.")
-
-
 def _unprocessable(answer: Answer) -> Exception:
     """422 says why only in its text."""
     text = answer.body.decode(errors="replace").lower()
@@ -133,21 +116,6 @@ def _unprocessable(answer: Answer) -> Exception:
     if '"field":"head"' in text.replace(" ", ""):
         return BranchNotPushed()
     return PullRequestRefused()
-
-
-def _has_next(answer: Answer, rows: int) -> bool:
-    """By the Link header where there is one; its address is never called, only its relation read."""
-    link = answer.headers.get("link")
-    return 'rel="next"' in link if link else rows >= PER_PAGE
-
-
-def _shaped(answer: Answer, read: Callable[[Any], Shape]) -> Shape:
-    """A 200 with a broken body is common in the wild."""
-    body = answer.json()
-    try:
-        return read(body)
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
-        raise ProviderUnavailable("GitHub's answer could not be read.") from error
 
 
 def _repository(row: Mapping[str, Any]) -> Repository:

@@ -12,8 +12,8 @@ from typing import Any
 import httpcore2
 import httpx2
 
-from services.integrations.backends.http_guard import GuardedTransport, HostRules
-from services.integrations.domain.errors import OutcomeUnknown, ProviderUnavailable
+from services.integrations.backends.http_guard import ForbiddenAddress, GuardedTransport, HostRules, PrivateAddress
+from services.integrations.domain.errors import InvalidBaseUrl, OutcomeUnknown, ProviderUnavailable
 
 CONNECT_SECONDS = 10.0
 ANSWER_SECONDS = 15.0
@@ -57,11 +57,17 @@ class GuardedClient:
         await self._client.aclose()
 
     async def ask(self, method: str, url: str, headers: Mapping[str, str], body: object = None) -> Answer:
-        """One JSON request. Raises ProviderUnavailable, or OutcomeUnknown for a write that may have taken place."""
+        """One JSON request.
+
+        Raises InvalidBaseUrl for where we do not call, ProviderUnavailable, or OutcomeUnknown for a write that may
+        have taken place.
+        """
         timeout = httpx2.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS)
         try:
             async with self._client.stream(method, url, headers=dict(headers), json=body, timeout=timeout) as answer:
                 return Answer(answer.status_code, dict(answer.headers), await _bounded(answer))
+        except (ForbiddenAddress, PrivateAddress) as error:
+            raise InvalidBaseUrl from error
         except _NEVER_SENT as error:
             raise ProviderUnavailable from error
         except (*_FAILED, *_BROKEN) as error:

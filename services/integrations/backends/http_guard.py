@@ -32,6 +32,10 @@ def is_public(address: str) -> bool:
     return ip.is_global and not ip.is_multicast
 
 
+class PrivateAddress(httpcore2.ConnectError):
+    """A name that leads, or may lead, to somewhere that is not public."""
+
+
 class HostRules:
     """`allowed`: `host` or `host:port` that the operator trusts although private or plain http."""
 
@@ -73,7 +77,7 @@ class _PinnedNetwork(httpcore2.AsyncNetworkBackend):
         addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
         if not self._rules.trusts(host, port) and not all(is_public(address) for address in addresses):
             log.warning("outward call refused", extra={"host": host})
-            raise httpcore2.ConnectError("the name does not lead to a public address")
+            raise PrivateAddress("the name does not lead to a public address")
         return await self._connect_first(addresses, port, timeout, local_address, socket_options)
 
     async def _connect_first(self, addresses: list[str], *options: Any) -> httpcore2.AsyncNetworkStream:

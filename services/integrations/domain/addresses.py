@@ -39,6 +39,11 @@ def checked_full_name(provider: str, full_name: str) -> str:
     return full_name
 
 
+def is_host(text: str) -> bool:
+    """host or host:port, and nothing else."""
+    return bool(re.fullmatch(_HOST, text))
+
+
 def parse_address(address: str, bases: Mapping[str, str]) -> RepositoryName:
     """The repository of a pasted address. `bases`: provider -> its address (scheme, host, perhaps a path).
 

@@ -60,12 +60,16 @@ class Repository:
 
 @dataclass(frozen=True)
 class Gate:
-    """What one session may do: this repository, branches under its prefix. `host` is the first part of the path."""
+    """What one session may do: this repository, branches under its prefix.
+
+    `host` is the first part of the path in the sandbox, `base_url` where the provider really is.
+    """
 
     session_id: str
     owner_id: str
     repository: Repository
     host: str
+    base_url: str
     epoch: int
 
     @property

@@ -11,7 +11,7 @@ from services.integrations.gate.http import HttpConnection
 from services.integrations.gate.push import serve_push
 from services.integrations.gate.routes import INFO_REFS, RECEIVE_PACK, Refusal, route
 from services.integrations.ports import GitCall, GitUpstream, Ports
-from services.integrations.usecases.open_token import open_token_if_any
+from services.integrations.usecases.open_access import open_gate_access
 from services.rpc.errors import LucidError
 from services.rpc.logs import get_logger
 
@@ -37,9 +37,8 @@ async def serve_request(ports: Ports, session_id: str, http: HttpConnection, req
 
 
 async def _pass(ports: Ports, http: HttpConnection, gate: Gate, call: GitCall) -> None:
-    provider = gate.repository.provider
-    call = replace(call, token=await open_token_if_any(ports, gate.owner_id, provider))
-    upstream = ports.upstreams[provider]
+    call = replace(call, token=(await open_gate_access(ports, gate)).token)
+    upstream = ports.upstreams[gate.repository.provider]
     if call.endpoint == RECEIVE_PACK:
         await serve_push(ports, upstream, http, gate, call)
     elif call.endpoint == INFO_REFS:

@@ -79,6 +79,7 @@ def _call(
     protocol = headers.get(b"git-protocol", b"")
     length = headers.get(b"content-length", b"")
     return GitCall(
+        base_url=gate.base_url,
         full_name=gate.repository.full_name,
         endpoint=endpoint,
         query=query,

@@ -90,6 +90,7 @@ def _values(gate: Gate) -> dict[str, Any]:
         "owner_id": gate.owner_id,
         "provider": repository.provider,
         "host": gate.host,
+        "base_url": gate.base_url,
         "full_name": repository.full_name,
         "url": repository.url,
         "clone_url": repository.clone_url,
@@ -105,7 +106,7 @@ def _gate(row: Row[Any]) -> Gate:
     repository = Repository(
         row.provider, row.full_name, row.url, row.clone_url, row.default_branch, row.private, row.description
     )
-    return Gate(row.session_id, row.owner_id, repository, row.host, row.epoch)
+    return Gate(row.session_id, row.owner_id, repository, row.host, row.base_url, row.epoch)
 
 
 def _push_values(session_id: str, push: Push) -> dict[str, Any]:

@@ -41,6 +41,7 @@ gates = Table(
     Column("owner_id", String(100), nullable=False),
     Column("provider", String(20), nullable=False),
     Column("host", String(260), nullable=False),
+    Column("base_url", String(500), nullable=False),
     Column("full_name", String(400), nullable=False),
     Column("url", Text, nullable=False),
     Column("clone_url", Text, nullable=False),

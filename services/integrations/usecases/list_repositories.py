@@ -4,8 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from services.integrations.domain.models import LOCAL, Repository
 from services.integrations.ports import Ports
-from services.integrations.usecases.find_provider import find_provider
-from services.integrations.usecases.open_token import open_token
+from services.integrations.usecases.open_access import open_access
 from services.rpc.errors import LucidError
 
 
@@ -27,8 +26,8 @@ async def list_repositories(
 
 
 async def _of(ports: Ports, user_id: str, provider: str) -> Sequence[Repository]:
-    place = find_provider(ports, provider)
-    return await place.repositories(await open_token(ports, user_id, provider))
+    access = await open_access(ports, user_id, provider)
+    return await access.place.repositories(access.token)
 
 
 def _matching(repositories: Sequence[Repository], query: str) -> Sequence[Repository]:

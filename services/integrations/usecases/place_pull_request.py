@@ -3,22 +3,19 @@
 import asyncio
 
 from services.integrations.domain.errors import OutcomeUnknown, ProviderUnavailable, PullRequestExists
-from services.integrations.domain.models import Proposal, PullRequest, Repository
-from services.integrations.ports import Ports
-from services.integrations.usecases.find_provider import find_provider
+from services.integrations.domain.models import Proposal, PullRequest
+from services.integrations.usecases.open_access import Access
 
 ATTEMPTS = 3
 FIRST_PAUSE_SECONDS = 0.2
 
 
-async def place_pull_request(
-    ports: Ports, token: str, repository: Repository, proposal: Proposal, doubtful: bool
-) -> tuple[PullRequest, bool]:
-    """The pull request, and whether it had been open before this act.
+async def place_pull_request(access: Access, name: str, proposal: Proposal, doubtful: bool) -> tuple[PullRequest, bool]:
+    """The pull request in repository `name`, and whether it had been open before this act.
 
     `doubtful`: an earlier try of this very act may have succeeded. Raises ProviderUnavailable if that stays unknown.
     """
-    place, name = find_provider(ports, repository.provider), repository.full_name
+    place, token = access.place, access.token
     for attempt in range(ATTEMPTS):
         if doubtful and (found := await place.find_pull_request(token, name, proposal.head, proposal.base)):
             return found, False

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from services.integrations.domain.errors import InvalidBaseUrl, TokenRefused
+from services.integrations.domain.errors import TokenRefused
 from services.integrations.domain.models import Connection
 from services.integrations.ports import Ports
 from services.integrations.usecases.find_provider import find_provider
@@ -14,9 +14,7 @@ SHORTEST_HINTED = 16
 
 async def save_connection(ports: Ports, user_id: str, provider: str, token: str, base_url: str) -> Connection:
     """The connection. Raises UnsupportedProvider, InvalidBaseUrl, TokenRefused, ProviderUnavailable."""
-    place = find_provider(ports, provider)
-    if base_url and base_url.rstrip("/") != place.base_url:
-        raise InvalidBaseUrl
+    place = find_provider(ports, provider, base_url)
     token = token.strip()
     if not token.isascii() or not token.isprintable() or " " in token:
         raise TokenRefused

@@ -10,7 +10,7 @@ import pytest
 
 from services.integrations.backends.http_client import MAX_BODY_BYTES, GuardedClient
 from services.integrations.backends.http_guard import ForbiddenAddress, HostRules, is_public
-from services.integrations.domain.errors import OutcomeUnknown, ProviderUnavailable
+from services.integrations.domain.errors import InvalidBaseUrl, OutcomeUnknown, ProviderUnavailable
 from tests.grounds.ports import spare_port
 
 
@@ -89,7 +89,7 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}"
 async def test_this_machine_is_never_called(host: str) -> None:
     async with Listener(OK) as listener:
         client = GuardedClient(HostRules([]))
-        with pytest.raises(ProviderUnavailable):
+        with pytest.raises(InvalidBaseUrl):
             await client.ask("GET", f"https://{host}:{listener.port}/", {})
         await client.close()
     assert listener.connections == 0
@@ -108,7 +108,7 @@ async def test_a_name_with_one_private_address_is_not_called(monkeypatch: pytest
     monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", resolve)
     client = GuardedClient(HostRules([]))
     for _ in range(2):
-        with pytest.raises(ProviderUnavailable):
+        with pytest.raises(InvalidBaseUrl):
             await client.ask("GET", "https://rebinding.example/", {})
     await client.close()
     assert asked == ["rebinding.example"] * 2

@@ -12,6 +12,7 @@ GATE = Gate(
     "usr_ada",
     Repository("github", "ada/secret", "https://github.com/ada/secret", "https://github.com/ada/secret.git", "main"),
     "github.com",
+    "https://github.com",
     1,
 )
 ROOT = b"/github.com/ada/secret.git/"

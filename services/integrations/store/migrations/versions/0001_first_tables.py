@@ -48,6 +48,7 @@ def _gates() -> None:
         _text("owner_id", 100),
         _text("provider", 20),
         _text("host", 260),
+        _text("base_url", 500),
         _text("full_name", 400),
         sa.Column("url", sa.Text, nullable=False),
         sa.Column("clone_url", sa.Text, nullable=False),
