@@ -56,9 +56,7 @@ class Bench:
         return f"c{next(self.numbers)}"
 
     def request(self, command: str, key: str = "", **fields: object) -> pb.RunCommandRequest:
-        return pb.RunCommandRequest(
-            sandbox_id=self.sandbox_id, command_id=key or self.key(), command=command, **fields
-        )
+        return pb.RunCommandRequest(sandbox_id=self.sandbox_id, command_id=key or self.key(), command=command, **fields)
 
     async def run(self, command: str, key: str = "", **fields: object) -> Ran:
         ran = Ran()

@@ -9,7 +9,9 @@ from tests.contract.launchers.conftest import Bench, Ran
 
 async def test_output_comes_before_the_command_has_ended(bench: Bench) -> None:
     ran = Ran()
-    async for frame in bench.client.run_command(bench.request("echo first; until [ -f go ]; do sleep 0.02; done; echo second")):
+    async for frame in bench.client.run_command(
+        bench.request("echo first; until [ -f go ]; do sleep 0.02; done; echo second")
+    ):
         ran.take(frame)
         if ran.output == b"first\n":
             await bench.run("touch go")
@@ -18,7 +20,9 @@ async def test_output_comes_before_the_command_has_ended(bench: Bench) -> None:
 
 
 async def test_the_next_shell_finds_what_the_one_before_left(bench: Bench) -> None:
-    await bench.run("mkdir 'a b'; cd 'a b'; export NAME=$'two\\nlines'; greet() { echo \"hello $1\"; }; alias shout='echo LOUD'")
+    await bench.run(
+        "mkdir 'a b'; cd 'a b'; export NAME=$'two\\nlines'; greet() { echo \"hello $1\"; }; alias shout='echo LOUD'"
+    )
     ran = await bench.run('pwd; echo "$NAME"; greet you; shout')
     assert ran.output == b"/workspace/a b\ntwo\nlines\nhello you\nLOUD\n"
     assert ran.started.cwd == ran.exit.cwd_after == "/workspace/a b"

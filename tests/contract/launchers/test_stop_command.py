@@ -5,7 +5,9 @@ import pytest
 
 from tests.contract.launchers.conftest import Bench
 
-STUBBORN = "trap '' INT TERM; echo said; touch up; sleep 1000 & setsid sleep 1000 & (env -i setsid sleep 1000 &) ; sleep 1000"
+STUBBORN = (
+    "trap '' INT TERM; echo said; touch up; sleep 1000 & setsid sleep 1000 & (env -i setsid sleep 1000 &) ; sleep 1000"
+)
 
 
 @pytest.mark.parametrize("everything", [False, True])
@@ -32,7 +34,9 @@ async def test_stopping_one_spares_the_others(bench: Bench) -> None:
 
 
 async def test_a_command_may_clean_up_when_it_is_asked_to_end(bench: Bench) -> None:
-    running = asyncio.create_task(bench.run("trap 'echo bye; exit 7' TERM; touch up; while :; do sleep 0.05; done", "polite"))
+    running = asyncio.create_task(
+        bench.run("trap 'echo bye; exit 7' TERM; touch up; while :; do sleep 0.05; done", "polite")
+    )
     await bench.until("[ -f up ]")
     await bench.stop("polite")
     ran = await running

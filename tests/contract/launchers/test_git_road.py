@@ -1,0 +1,71 @@
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.contract.launchers.conftest import KEY, SESSION, Bench, sandbox_on, settings_for
+from tests.fakes.gate import StandInGate
+
+TALK = """python3 - <<'END'
+import socket
+s = socket.create_connection(("127.0.0.1", 3129), 5)
+s.sendall(b"x" * 300000 + b"end")
+s.shutdown(socket.SHUT_WR)
+data = b""
+while part := s.recv(65536):
+    data += part
+print(len(data), data[-3:].decode())
+END"""
+
+
+@pytest.fixture
+async def gate(tmp_path: Path) -> AsyncIterator[StandInGate]:
+    async with StandInGate(tmp_path / "gate.sock").listening() as listening:
+        yield listening
+
+
+@pytest.fixture
+async def bench(backend: str, tmp_path: Path, gate: StandInGate) -> AsyncIterator[Bench]:
+    deep = tmp_path / ("d" * 90)  # longer than a socket's path may be
+    async with sandbox_on(replace(settings_for(backend, deep), gate_target=f"unix:{gate.path}")) as made:
+        yield made
+
+
+async def test_the_gate_is_told_whose_bytes_they_are_and_gets_them_all(bench: Bench, gate: StandInGate) -> None:
+    assert (await bench.run(TALK)).output == b"300003 END\n"
+    assert gate.preambles == [f"LUCID-GATE/1 {SESSION} {KEY}\n".encode()]
+
+
+async def test_the_key_is_nowhere_in_the_sandbox(bench: Bench, gate: StandInGate) -> None:
+    await bench.run(TALK)
+    search = f"grep -rlas {KEY[:16]}{{16}} -E /proc/*/environ /proc/*/cmdline /run /var/lib/lucid/home /etc; env | grep -c kkkk"
+    assert (await bench.run(search.replace(KEY[:16], "k"))).output == b"0\n"
+
+
+async def test_git_goes_that_way(bench: Bench, gate: StandInGate) -> None:
+    asked: list[bytes] = []
+
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append(await reader.readline())
+        writer.write(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+
+    gate.answer = refuse
+    ran = await bench.run("git -c http.proxy= ls-remote http://127.0.0.1:3129/github.com/o/r.git")
+    assert asked[0] == b"GET /github.com/o/r.git/info/refs?service=git-upload-pack HTTP/1.1\r\n"
+    assert b"403" in ran.output
+
+
+async def test_a_gate_that_does_not_answer_is_an_end_not_a_wait(bench: Bench, gate: StandInGate) -> None:
+    gate.path.unlink()
+    ran = await bench.run("timeout 5 bash -c 'exec 3<>/dev/tcp/127.0.0.1/3129; cat <&3'; echo $?")
+    assert ran.output.splitlines()[-1] == b"0"
+
+
+async def test_git_finds_its_settings(bench: Bench) -> None:
+    ran = await bench.run(
+        'git config user.name; git config user.email; echo "$GIT_TERMINAL_PROMPT $LUCID_TEST"; : >/run/lucid/gitconfig'
+    )
+    assert ran.output.splitlines()[:3] == [b'A "quoted" name', b"agent@example.org", b"0 1"]
+    assert b"Read-only file system" in ran.output
