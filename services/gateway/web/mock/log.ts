@@ -20,7 +20,7 @@ export class MockLog {
 
   constructor(readonly sessionId: string) {}
 
-  append(payload: Payload, itemId = '', source = Source.AGENT): Event {
+  append(payload: Payload, itemId = '', source = Source.AGENT, parentItemId = ''): Event {
     if (payload.case === 'turnStarted') this.turn += 1;
     const seq = this.events.length + 1;
     const event = create(EventSchema, {
@@ -31,6 +31,7 @@ export class MockLog {
       time: timestampFromDate(new Date()),
       turnId: `trn_${Math.max(1, this.turn)}`,
       itemId,
+      parentItemId,
       source,
       payload,
     });

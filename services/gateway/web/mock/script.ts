@@ -143,8 +143,8 @@ export class Script {
   private async command(command: string, output: string, exitCode: number): Promise<void> {
     const call = this.item();
     this.log.append({ case: 'toolCallStarted', value: { tool: 'run_command', title: command } }, call);
-    const item = this.item();
-    this.log.append({ case: 'commandStarted', value: { command, cwd: '/workspace' } }, item);
+    const item = `${call}c`;
+    this.log.append({ case: 'commandStarted', value: { command, cwd: '/workspace' } }, item, Source.AGENT, call);
     this.log.begin(item, Channel.STDOUT);
     for (const line of output.match(/.*\n/g) ?? []) {
       this.log.delta(item, line);

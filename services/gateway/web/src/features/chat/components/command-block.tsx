@@ -10,7 +10,7 @@ import { finalText } from '../stores/output';
 
 /** Lines of a running command's output that the card shows; the terminal shows all. */
 const LIVE_LINES = 200;
-/** A finished command with more lines than this is folded to the first view of them. */
+/** A finished command with more lines than this is folded to the last of them: there stands what came of it. */
 const FOLD_LINES = 14;
 
 /** `$ command` with its output as it comes, and how it ended. */
@@ -61,7 +61,9 @@ function FinalOutput({ completed }: { completed: CommandCompleted }): ReactNode 
   return (
     <>
       <pre className={long && !all ? 'output output-short' : 'output'} data-testid="command-output" tabIndex={0}>
-        <AnsiText text={text} />
+        <span>
+          <AnsiText text={text} />
+        </span>
       </pre>
       {long && (
         <button type="button" className="output-more" onClick={() => setAll(!all)}>

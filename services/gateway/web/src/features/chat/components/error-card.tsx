@@ -3,6 +3,7 @@ import { Link } from 'wouter';
 import { Error_UserAction as UserAction } from '@gen/lucid/sessions/v1/event_pb';
 import { Button } from '@/components/ui/button';
 import { Icon } from '@/components/ui/icon';
+import { duration } from '@/lib/format';
 import type { ErrorCard as Card } from '../stores/cards';
 
 /** Something went wrong: in words, with the one thing that a person can do. */
@@ -15,12 +16,17 @@ export function ErrorCard({ card, onRetry }: { card: Card; onRetry: () => void }
         <p>{error.message || 'Something went wrong.'}</p>
         <p className="muted small">
           {error.code}
-          {error.retryable && ' · Lucid tries again by itself'}
+          {error.retryable && ` · Lucid tries again by itself${retryIn(error.retryAfterMs)}`}
         </p>
       </div>
       <Action action={error.userAction} onRetry={onRetry} />
     </article>
   );
+}
+
+/** When it tries again, if that is known. */
+function retryIn(ms: bigint): string {
+  return ms > 0n ? ` in ${duration(Number(ms))}` : '';
 }
 
 function Action({ action, onRetry }: { action: UserAction; onRetry: () => void }): ReactNode {

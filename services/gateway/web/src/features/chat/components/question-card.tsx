@@ -1,6 +1,7 @@
 import { useState } from 'react';
 import type { ReactNode } from 'react';
-import type { ApprovalRequested_Option as Option } from '@gen/lucid/sessions/v1/event_pb';
+import { ApprovalRequested_Kind as Kind } from '@gen/lucid/sessions/v1/event_pb';
+import type { ApprovalRequested, ApprovalRequested_Option as Option } from '@gen/lucid/sessions/v1/event_pb';
 import { Button } from '@/components/ui/button';
 import { DiffView } from '@/components/ui/diff-view';
 import { Icon } from '@/components/ui/icon';
@@ -12,17 +13,27 @@ import type { ApprovalCard } from '../stores/cards';
 
 /** A question or an approval that waits for a person, and what was answered. */
 export function QuestionCard({ card, sessionId }: { card: ApprovalCard; sessionId: string }): ReactNode {
-  const { request, resolved } = card;
+  const { request, resolved, closed } = card;
   return (
     <article className="question" data-testid="question" data-seq={card.seq}>
       <header className="question-head">
-        <Icon name="question" size={16} /> <strong>{request.title || 'The agent asks'}</strong>
+        <Icon name="question" size={16} /> <strong>{repeats(request) ? 'The agent asks' : request.title}</strong>
       </header>
-      {request.body !== '' && request.body !== request.title && <Markdown text={request.body} />}
+      {request.body !== '' && <Markdown text={request.body} />}
       {request.unifiedDiff !== '' && <DiffView diff={request.unifiedDiff} titles />}
-      {resolved === undefined ? <Answer card={card} sessionId={sessionId} /> : <Answered card={card} />}
+      {resolved !== undefined && <Answered card={card} />}
+      {resolved === undefined && closed === '' && <Answer card={card} sessionId={sessionId} />}
+      {resolved === undefined && closed !== '' && (
+        <p className="muted">{closed === 'message' ? 'Answered by a message.' : 'Not answered; the turn is over.'}</p>
+      )}
     </article>
   );
+}
+
+/** Is the title only the beginning of the body? */
+function repeats({ title, body }: ApprovalRequested): boolean {
+  const flat = (text: string): string => text.replace(/\s+/g, ' ').trim();
+  return title === '' || flat(body).startsWith(flat(title).slice(0, 60));
 }
 
 function Answered({ card }: { card: ApprovalCard }): ReactNode {
@@ -38,11 +49,11 @@ function Answered({ card }: { card: ApprovalCard }): ReactNode {
 }
 
 function Answer({ card, sessionId }: { card: ApprovalCard; sessionId: string }): ReactNode {
-  const { options, requestId } = card.request;
+  const { options, requestId, kind } = card.request;
   const [text, setText] = useState('');
   const resolve = useResolveApproval(sessionId, requestId);
   const sent = resolve.isPending || resolve.isSuccess;
-  const freeText = options.length === 0 || options.some((option) => option.needsText);
+  const freeText = kind === Kind.QUESTION || options.length === 0 || options.some((option) => option.needsText);
   return (
     <form
       className="stack"
@@ -56,7 +67,7 @@ function Answer({ card, sessionId }: { card: ApprovalCard; sessionId: string }):
           className="input"
           rows={2}
           aria-label="Your answer"
-          placeholder="Your answer"
+          placeholder={options.length === 0 ? 'Your answer' : 'Or write an answer of your own'}
           value={text}
           onChange={(event) => setText(event.target.value)}
         />
@@ -70,8 +81,8 @@ function Answer({ card, sessionId }: { card: ApprovalCard; sessionId: string }):
             onPick={() => resolve.mutate({ optionId: option.id, text: option.needsText ? text.trim() : '' })}
           />
         ))}
-        {options.length === 0 && (
-          <Button type="submit" look="primary" disabled={sent || text.trim() === ''}>
+        {freeText && (
+          <Button type="submit" look={options.length === 0 ? 'primary' : 'plain'} disabled={sent || text.trim() === ''}>
             Answer
           </Button>
         )}

@@ -83,6 +83,8 @@ export interface ApprovalCard extends CardBase {
   readonly kind: 'approval';
   readonly request: ApprovalRequested;
   resolved: ApprovalResolved | undefined;
+  /** It waits no more though nobody has pressed a button: answered by a plain message, or its turn is over. */
+  closed: '' | 'message' | 'turn';
 }
 
 export interface ErrorCard extends CardBase {

@@ -29,6 +29,7 @@ const FOLDERS: Folders = {
   userMessage(timeline, event, value) {
     const id = `message:${value.clientMessageId || event.eventId}`;
     const { clientMessageId, text, author } = value;
+    if (value.delivery !== UserMessage_Delivery.QUEUED) closeWaiting(timeline, 'message');
     const waits = value.delivery === UserMessage_Delivery.QUEUED && timeline.queue.some((entry) => entry.id === clientMessageId);
     add(timeline, { ...base(event, id), kind: 'message', clientMessageId, text, author, hidden: waits });
   },
@@ -129,13 +130,14 @@ const FOLDERS: Folders = {
 
   approvalRequested(timeline, event, value) {
     const card = { ...base(event, `approval:${value.requestId}`), kind: 'approval', request: value } as const;
-    add(timeline, { ...card, resolved: undefined });
+    timeline.waiting.add(add(timeline, { ...card, resolved: undefined, closed: '' }));
   },
 
   approvalResolved(timeline, event, value) {
     const known = timeline.byId.get(`approval:${value.requestId}`);
     if (known?.kind !== 'approval') return;
     known.resolved = value;
+    timeline.waiting.delete(known);
     known.seq = event.seq;
     touch(timeline, known);
   },
@@ -153,6 +155,7 @@ const FOLDERS: Folders = {
   },
 
   turnCompleted(timeline, event, value) {
+    closeWaiting(timeline, 'turn');
     const answer = timeline.cards.findLast((card) => card.kind === 'text' && card.channel === 'message');
     const said = answer?.kind === 'text' && answer.turnId === event.turnId && answer.text.trim() === value.summary.trim();
     add(timeline, { ...base(event, `turn:${event.seq}`), kind: 'turn', turn: value, summary: said ? '' : value.summary });
@@ -169,6 +172,15 @@ const FOLDERS: Folders = {
 
 function nothing(): void {
   // The header has taken what there is.
+}
+
+/** What waited for a person waits no more. */
+function closeWaiting(timeline: Timeline, by: 'message' | 'turn'): void {
+  for (const card of timeline.waiting) {
+    card.closed = by;
+    touch(timeline, card);
+  }
+  timeline.waiting.clear();
 }
 
 function foldQueue(timeline: Timeline, _event: Event, value: QueueChanged): void {
@@ -224,9 +236,6 @@ function add<C extends Card>(timeline: Timeline, card: C): C {
 
 /** A silent tool has been shown once any event of its own stands in the log. */
 function markShown(timeline: Timeline, event: Event): void {
-  if (event.payload.case === 'commandStarted') {
-    for (const silent of timeline.silentTools.values()) if (silent.tool === 'run_command') silent.shown = true;
-  }
   if (event.payload.case === 'toolCallStarted' || event.payload.case === 'toolCallCompleted') return;
   const cause = event.payload.case === 'fileEdited' ? event.payload.value.causeItemId : '';
   for (const itemId of [event.itemId, event.parentItemId, cause]) {

@@ -73,7 +73,7 @@ export function useOutbox(store: TimelineStore): Outbox {
 }
 
 function isInLog(store: TimelineStore, id: string): boolean {
-  return store.card(`message:${id}`) !== undefined || store.timeline.queue.some((entry) => entry.id === id);
+  return store.card(`message:${id}`) !== undefined || store.timeline.queueTexts.has(id);
 }
 
 function mayPass(failure: unknown): boolean {

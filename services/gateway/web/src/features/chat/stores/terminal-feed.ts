@@ -6,6 +6,8 @@ import type { TimelineStore } from './timeline-store';
 /** What a terminal takes: text of ours, or bytes as a command printed them. */
 export type TerminalWrite = (data: string | Uint8Array) => void;
 
+const NEWLINE = 10;
+
 interface Written {
   bytes: number;
   done: boolean;
@@ -60,10 +62,12 @@ export class TerminalFeed {
 
   private finish(completed: CommandCompleted, state: Written): void {
     this.rest(completed, state.bytes);
+    const last = (completed.truncated ? completed.tail : completed.head).at(-1);
+    const fresh = last === undefined || last === NEWLINE ? '' : '\r\n';
     state.done = true;
     const ok = completed.end.case === 'exitCode' && completed.end.value === 0;
     const word = completed.end.case === undefined ? 'ended' : completed.end.case === 'signal' ? completed.end.value : `exit ${completed.end.value}`;
-    this.write(`\x1b[0m\r\n\x1b[${ok ? '2' : '31'}m[${word}]\x1b[0m\r\n`);
+    this.write(`\x1b[0m${fresh}\x1b[${ok ? '2' : '31'}m[${word}]\x1b[0m\r\n\r\n`);
   }
 
   /** What was printed and not yet written, as far as the event kept it. */

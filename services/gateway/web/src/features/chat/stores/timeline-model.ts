@@ -1,6 +1,6 @@
 import { StatusChanged_Phase } from '@gen/lucid/sessions/v1/event_pb';
 import type { Channel } from '@gen/lucid/sessions/v1/event_pb';
-import type { Card, CommandCard, TextCard } from './cards';
+import type { ApprovalCard, Card, CommandCard, TextCard } from './cards';
 
 /** What of a session's state stands in the header, outside of the cards. */
 export interface Header {
@@ -57,6 +57,8 @@ export interface Timeline {
   readonly open: Map<string, OpenItem>;
   /** Tool calls by item, for those that are shown by another card: has one been shown? */
   readonly silentTools: Map<string, { readonly tool: string; readonly title: string; shown: boolean }>;
+  /** Questions and approvals that nobody has answered yet. */
+  readonly waiting: Set<ApprovalCard>;
   queue: readonly QueueEntry[];
   readonly queueTexts: Map<string, string>;
   header: Header;
@@ -74,6 +76,7 @@ export function newTimeline(): Timeline {
     commands: [],
     open: new Map(),
     silentTools: new Map(),
+    waiting: new Set(),
     queue: [],
     queueTexts: new Map(),
     header: newHeader(),

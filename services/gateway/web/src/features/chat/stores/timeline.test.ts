@@ -1,0 +1,225 @@
+import { create } from '@bufbuild/protobuf';
+import {
+  Channel,
+  FrameSchema,
+  QueueChanged_Change as Change,
+  StatusChanged_Phase as Phase,
+  UserMessage_Delivery,
+} from '@gen/lucid/sessions/v1/event_pb';
+import type { Event, Frame } from '@gen/lucid/sessions/v1/event_pb';
+import { describe, expect, it } from 'vitest';
+import { bytes, caughtUpFrame, deltaFrame, event, eventFrame } from '@/testing/frames';
+import type { Payload } from '@/testing/frames';
+import type { Card } from './cards';
+import { apply, openCursors } from './timeline';
+import { newTimeline } from './timeline-model';
+import type { Timeline } from './timeline-model';
+
+function play(...frames: Frame[]): Timeline {
+  const timeline = newTimeline();
+  for (const frame of frames) apply(timeline, frame);
+  return timeline;
+}
+
+function log(...payloads: (Payload | readonly [Payload, string] | readonly [Payload, string, string])[]): Frame[] {
+  return payloads.map((entry, index) => {
+    const [payload, item, parent] = Array.isArray(entry) ? entry : [entry, '', ''];
+    return eventFrame(event(index + 1, payload as Payload, item as string, 'trn_1', (parent as string | undefined) ?? ''));
+  });
+}
+
+function only<K extends Card['kind']>(timeline: Timeline, kind: K): Extract<Card, { kind: K }>[] {
+  return timeline.cards.filter((card): card is Extract<Card, { kind: K }> => card.kind === kind);
+}
+
+const started = (channel: Channel): Payload => ({ case: 'textStarted', value: { channel } });
+const completed = (channel: Channel, text: string): Payload => ({ case: 'textCompleted', value: { channel, text } });
+const title = (text: string): Payload => ({ case: 'titleChanged', value: { title: text } });
+
+describe('durable events', () => {
+  it('takes the next, drops the known, asks again at a gap', () => {
+    const timeline = newTimeline();
+    const first = eventFrame(event(1, title('a')));
+    expect(apply(timeline, first)).toBe('applied');
+    expect(apply(timeline, first)).toBe('dropped');
+    expect(apply(timeline, eventFrame(event(3, title('c'))))).toBe('watch-again');
+    expect(timeline.header.title).toBe('a');
+    expect(timeline.lastSeq).toBe(1);
+    expect(apply(timeline, eventFrame(event(2, title('b'))))).toBe('applied');
+    expect(timeline.header.title).toBe('b');
+  });
+
+  it('begins anew with an event of another epoch, and with Reset', () => {
+    const timeline = play(...log(title('a'), { case: 'userMessage', value: { text: 'hello', clientMessageId: 'm' } }));
+    const other = event(3, title('x'));
+    other.epoch = 2;
+    expect(apply(timeline, eventFrame(other))).toBe('watch-again');
+    expect([timeline.epoch, timeline.lastSeq, timeline.cards.length]).toEqual([2, 0, 0]);
+    const reset = create(FrameSchema, { frame: { case: 'reset', value: { epoch: 7, reason: 'restored' } } });
+    expect(apply(timeline, reset)).toBe('watch-again');
+    expect(timeline.epoch).toBe(7);
+  });
+
+  it('shows an unknown kind as a plain line and an empty frame as nothing', () => {
+    const unknown: Event = event(1, title('x'));
+    unknown.payload = { case: undefined };
+    const timeline = play(eventFrame(unknown));
+    expect(only(timeline, 'line')).toHaveLength(1);
+    expect(apply(timeline, create(FrameSchema, {}))).toBe('dropped');
+  });
+});
+
+describe('deltas', () => {
+  const opening = log([started(Channel.THOUGHT), 'i']);
+  const delta = (offset: number, text: string, afterSeq = 1): Frame =>
+    deltaFrame('i', offset, bytes(text), afterSeq, Channel.THOUGHT);
+
+  it('appends what is new and nothing twice', () => {
+    const timeline = play(...opening, delta(0, 'Hel'), delta(1, 'ello'), delta(0, 'Hello'));
+    expect(only(timeline, 'text')[0]?.text).toBe('Hello');
+    expect(openCursors(timeline).map(({ have }) => have)).toEqual([5]);
+  });
+
+  it('asks again when bytes or events are missing', () => {
+    const timeline = play(...opening);
+    expect(apply(timeline, delta(1, 'x'))).toBe('watch-again');
+    expect(apply(timeline, delta(0, 'x', 2))).toBe('watch-again');
+    expect(only(timeline, 'text')[0]?.text).toBe('');
+  });
+
+  it('drops those of unknown and of closed items', () => {
+    const timeline = play(...opening, eventFrame(event(2, completed(Channel.MESSAGE, 'whole'), 'i')));
+    expect(apply(timeline, delta(0, 'x', 2))).toBe('dropped');
+    expect(apply(timeline, deltaFrame('other', 0, bytes('x'), 2))).toBe('dropped');
+    expect(only(timeline, 'text')[0]).toMatchObject({ text: 'whole', channel: 'message', open: false, seq: 2 });
+    expect(openCursors(timeline)).toEqual([]);
+  });
+
+  it('decodes a character that is cut between two of them', () => {
+    const euro = bytes('€');
+    const timeline = play(...opening, deltaFrame('i', 0, euro.subarray(0, 1), 1, Channel.THOUGHT));
+    apply(timeline, deltaFrame('i', 1, euro.subarray(1), 1, Channel.THOUGHT));
+    expect(only(timeline, 'text')[0]?.text).toBe('€');
+  });
+
+  it('notices a silent loss by a heartbeat or CaughtUp', () => {
+    const timeline = play(...opening, delta(0, 'abc'));
+    const beat = (lastSeq: number, length: number): Frame =>
+      create(FrameSchema, {
+        frame: { case: 'heartbeat', value: { lastSeq, open: [{ itemId: 'i', channel: Channel.THOUGHT, length }] } },
+      });
+    expect(apply(timeline, beat(1, 3))).toBe('applied');
+    expect(apply(timeline, beat(2, 3))).toBe('watch-again');
+    expect(apply(timeline, beat(1, 4))).toBe('watch-again');
+    expect(apply(timeline, caughtUpFrame(2))).toBe('watch-again');
+    expect(timeline.caughtUp).toBe(false);
+    expect(apply(timeline, caughtUpFrame(1))).toBe('applied');
+    expect(timeline.caughtUp).toBe(true);
+  });
+});
+
+describe('cards', () => {
+  it('shows a tool once: by its own event, or by itself where that never came', () => {
+    const call = (tool: string): Payload => ({ case: 'toolCallStarted', value: { tool, title: tool } });
+    const done = (ok: boolean): Payload => ({ case: 'toolCallCompleted', value: { ok, resultText: 'why' } });
+    const timeline = play(
+      ...log(
+        [call('run_command'), 'a'],
+        [{ case: 'commandStarted', value: { command: 'false' } }, 'ac', 'a'],
+        [{ case: 'commandCompleted', value: { end: { case: 'exitCode', value: 1 } } }, 'ac', 'a'],
+        [done(false), 'a'],
+        [call('edit_file'), 'b'],
+        [done(false), 'b'],
+        [call('view_file'), 'c'],
+        [done(true), 'c'],
+        [call('edit_file'), 'd'],
+        [{ case: 'fileEdited', value: { path: 'x', causeItemId: 'd' } }, 'e', 'd'],
+        [done(true), 'd'],
+      ),
+    );
+    expect(timeline.cards.map((card) => card.kind)).toEqual(['command', 'tool', 'tool', 'diff']);
+    expect(only(timeline, 'tool').map((card) => [card.tool, card.result?.ok])).toEqual([
+      ['edit_file', false],
+      ['view_file', true],
+    ]);
+  });
+
+  it('updates plan and pull request in place', () => {
+    const plan = (text: string): Payload => ({ case: 'planUpdated', value: { steps: [{ id: '1', text }] } });
+    const pull = (state: number): Payload => ({ case: 'pullRequestChanged', value: { provider: 'local', repo: 'a/b', number: 1, state } });
+    const timeline = play(...log(plan('one'), pull(1), plan('two'), pull(2)));
+    expect(timeline.cards).toHaveLength(2);
+    expect(only(timeline, 'plan')[0]?.plan.steps[0]?.text).toBe('two');
+    expect(only(timeline, 'pull-request')[0]).toMatchObject({ seq: 4, pull: { state: 2 } });
+  });
+
+  it('keeps a queued message as a chip until it is taken', () => {
+    const queue = (change: Change, order: string[]): Payload => ({
+      case: 'queueChanged',
+      value: { queueItemId: 'm', change, order, text: 'next' },
+    });
+    const said: Payload = { case: 'userMessage', value: { clientMessageId: 'm', text: 'next', delivery: UserMessage_Delivery.QUEUED } };
+    const waiting = play(...log(queue(Change.ADDED, ['m'])));
+    expect(waiting.queue).toEqual([{ id: 'm', text: 'next' }]);
+    expect(waiting.cards).toHaveLength(0);
+    const taken = play(...log(queue(Change.ADDED, ['m']), queue(Change.TAKEN, []), said));
+    expect(taken.queue).toEqual([]);
+    expect(only(taken, 'message').map(({ hidden, text }) => [hidden, text])).toEqual([[false, 'next']]);
+    const early = play(...log(said, queue(Change.ADDED, ['m']), { case: 'textStarted', value: {} }, queue(Change.TAKEN, [])));
+    expect(early.cards.map((card) => [card.kind, card.hidden])).toEqual([
+      ['text', false],
+      ['message', false],
+    ]);
+    const cancelled = play(...log(said, queue(Change.ADDED, ['m']), queue(Change.CANCELLED, [])));
+    expect(only(cancelled, 'message')[0]?.hidden).toBe(true);
+  });
+
+  it('closes a question by its answer, by a message, by the end of the turn', () => {
+    const ask = (requestId: string): Payload => ({ case: 'approvalRequested', value: { requestId } });
+    const timeline = play(
+      ...log(
+        ask('a'),
+        { case: 'approvalResolved', value: { requestId: 'a', text: 'yes' } },
+        ask('b'),
+        { case: 'userMessage', value: { text: 'no', clientMessageId: 'm', delivery: UserMessage_Delivery.TURN } },
+        ask('c'),
+        { case: 'turnCompleted', value: {} },
+      ),
+    );
+    expect(only(timeline, 'approval').map(({ resolved, closed }) => [resolved?.text, closed])).toEqual([
+      ['yes', ''],
+      [undefined, 'message'],
+      [undefined, 'turn'],
+    ]);
+  });
+
+  it('says closing words once', () => {
+    const end = (summary: string): Payload => ({ case: 'turnCompleted', value: { summary } });
+    const answer = [started(Channel.MESSAGE), 'i'] as const;
+    const said = play(...log(answer, [completed(Channel.MESSAGE, 'Done. '), 'i'], end('Done.')));
+    expect(only(said, 'turn')[0]?.summary).toBe('');
+    expect(only(play(...log(end('Done.'))), 'turn')[0]?.summary).toBe('Done.');
+  });
+
+  it('fills the header from the log', () => {
+    const timeline = play(
+      ...log(
+        { case: 'statusChanged', value: { phase: Phase.QUEUED, detailCode: 'mock' } },
+        { case: 'sandboxChanged', value: { sandboxId: 'sbx_1', state: 2, reason: 'docker' } },
+        { case: 'usage', value: { inputTokens: 10, outputTokens: 5, sessionCostMicros: 7n, priceKnown: true } },
+        { case: 'usage', value: { inputTokens: 1, cacheReadTokens: 4, sessionCostMicros: 9n, priceKnown: true } },
+        { case: 'statusChanged', value: { phase: Phase.RUNNING, phaseMs: 1200n } },
+      ),
+    );
+    const { phase, demo, sandboxId, confinement, tokens, costMicros } = timeline.header;
+    expect({ phase, demo, sandboxId, confinement, tokens, costMicros }).toEqual({
+      phase: Phase.RUNNING,
+      demo: true,
+      sandboxId: 'sbx_1',
+      confinement: 'docker',
+      tokens: 20,
+      costMicros: 9n,
+    });
+    expect(only(timeline, 'status').map((card) => card.ms)).toEqual([1200, undefined]);
+  });
+});
