@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import re
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
@@ -98,6 +99,10 @@ class Edge:
             if not answer.started:
                 await json_reply(answer, 500, {"detail": "Something went wrong on our side."})
         finally:
+            level = logging.INFO if answer.status >= 400 else logging.DEBUG
+            # The path alone: a query may hold what people look for.
+            fields = {"http": scope["method"], "path": scope["path"], "status": answer.status}
+            log.log(level, "request", extra=fields)
             logs.request_id.reset(token)
 
     def _pick(self, scope: Scope, headers: dict[str, str]) -> App:
@@ -162,11 +167,16 @@ class _Answer:
     def __init__(self, send: Send, request_id: str) -> None:
         self._send = send
         self._extra = [*SECURITY_HEADERS, (b"x-request-id", request_id.encode())]
-        self.started = False
+        self.status = 0
+
+    @property
+    def started(self) -> bool:
+        """The head has left."""
+        return self.status > 0
 
     async def __call__(self, message: MutableMapping[str, Any]) -> None:
         if message["type"] == "http.response.start":
-            self.started = True
+            self.status = message["status"]
             present = {name for name, _ in message.get("headers", [])}
             extra = [pair for pair in self._extra if pair[0] not in present]
             if b"cache-control" not in present:

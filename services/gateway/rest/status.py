@@ -1,6 +1,9 @@
 """Is it there, and what is it."""
 
+import functools
+import tomllib
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
 from fastapi import APIRouter
 from pydantic import BaseModel
@@ -10,14 +13,17 @@ from services.gateway.usecases.get_installation import get_installation
 
 router = APIRouter(tags=["status"])
 NAME = "Lucid AI Engine"
+CHECKOUT = Path(__file__).parents[3] / "pyproject.toml"
 
 
+@functools.cache
 def lucid_version() -> str:
-    """Of the installed distribution."""
+    """Of the installed distribution, or of the checkout that this runs from."""
     try:
         return version("lucid-ai")
     except PackageNotFoundError:
-        return "0.0.0"
+        with CHECKOUT.open("rb") as file:
+            return str(tomllib.load(file)["project"]["version"])
 
 
 class StatusOut(BaseModel):

@@ -38,6 +38,8 @@ async def test_status_and_health(ground: Ground) -> None:
         "active_sessions",
         "llm_model",
     }
+    assert status["version"].count(".") == 2
+    assert status["version"] != "0.0.0"
     assert (status["service"], status["status"], status["llm_model"]) == ("Lucid AI Engine", "healthy", "demo")
 
 
@@ -164,4 +166,8 @@ async def test_allowed_origins_may_read(tmp_path: Path) -> None:
 async def test_the_openapi_page_knows_the_rows(ground: Ground) -> None:
     async with ground.client(None) as client:
         paths = (await client.get("/api/openapi.json")).json()["paths"]
+        page = await client.get("/api/docs")
+    assert page.headers["content-type"].startswith("text/html")
+    assert all(f"<code>{path}</code>" in page.text for path in paths)
+    assert "//" not in page.text.replace("</", "")
     assert "/api/v1/sessions/{session_id}/watch" in paths
