@@ -31,7 +31,7 @@ SECRETS = ("ENCRYPTION_KEY", "SESSION_SECRET", "INTERNAL_API_KEY")
 def with_secrets(env: Mapping[str, str]) -> dict[str, str]:
     """The environment with the three secrets: as given, or made once and kept in the data folder (mode 0600)."""
     data = Path(env.get("LUCID_DATA_DIR") or "data").resolve()
-    data.mkdir(parents=True, exist_ok=True)
+    data.mkdir(mode=0o700, parents=True, exist_ok=True)
     folder = data / "keys"
     folder.mkdir(mode=0o700, exist_ok=True)
     return {**env, **{name: env.get(name) or _kept(folder / name.lower()) for name in SECRETS}}

@@ -207,11 +207,11 @@ class InprocChannel(grpc.aio.Channel):
 
     def stream_unary(self, *_: Any, **__: Any) -> NoReturn:
         """Requests are never streamed here."""
-        raise NotImplementedError
+        raise TypeError("Requests are never streamed here.")
 
     def stream_stream(self, *_: Any, **__: Any) -> NoReturn:
         """Requests are never streamed here."""
-        raise NotImplementedError
+        raise TypeError("Requests are never streamed here.")
 
     async def __aenter__(self) -> "InprocChannel":
         return self

@@ -48,6 +48,7 @@ async def build(settings: Settings, connect: Callable[[str], grpc.aio.Channel]) 
     runner = Runner(ports, signals, settings.lease_seconds, settings.sessions_at_once)
 
     async def start() -> None:
+        settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         await store.start()
         await runner.start()
 

@@ -11,6 +11,7 @@ from services.sessions.backends.models import Providers
 class Settings:
     """Times in seconds. Empty keys and addresses mean: not set up."""
 
+    data_dir: Path
     database_url: str
     session_secret: str
     internal_api_key: str
@@ -29,6 +30,7 @@ class Settings:
         """Raises ValueError for a number that is none."""
         data = Path(env.get("LUCID_DATA_DIR") or "data").resolve()
         return cls(
+            data_dir=data,
             database_url=env.get("DATABASE_URL") or f"sqlite+aiosqlite:///{data / 'sessions.db'}",
             session_secret=env.get("SESSION_SECRET", ""),
             internal_api_key=env.get("INTERNAL_API_KEY", ""),

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from services.sessions.backends.failures import classified, in_stream
-from services.sessions.backends.pricing import priced
+from services.sessions.backends.lazy import Lazy
+from services.sessions.backends.pricing import load_prices, priced
 from services.sessions.backends.streams import (
     NOT_A_STREAM,
     arguments,
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 
 ANTHROPIC_URL = "https://api.anthropic.com"
 TIMEOUT_SECONDS = 900.0
+CONNECT_SECONDS = 15.0
 LABEL = "Anthropic"
 CACHED = {"type": "ephemeral"}
 CACHED_TURNS = 2
@@ -52,7 +54,7 @@ class AnthropicModel:
     def __init__(self, api_key: str, base_url: str = "") -> None:
         self._api_key = api_key
         self._base_url = base_url or ANTHROPIC_URL
-        self._client: AsyncAnthropic | None = None
+        self._client = Lazy(self._make_client)
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[Piece, None]:
         """Pieces as they come. Raises ModelFailure for everything that can go wrong."""
@@ -67,12 +69,18 @@ class AnthropicModel:
 
     async def close(self) -> None:
         """Lets connections go."""
-        if self._client is not None:
-            await self._client.close()
+        if self._client.made is not None:
+            await self._client.made.close()
+
+    async def warm(self) -> None:
+        """Loads what the first call needs."""
+        await self._client.get()
 
     async def _pieces(self, request: ModelRequest, answer: "_Answer") -> AsyncGenerator[Piece, None]:
         model = request.model.partition("/")[2]
-        async with self._call(request, model) as response:
+        client = await self._client.get()
+        client = client.with_options(api_key=request.api_key) if request.api_key else client
+        async with self._call(client, request, model) as response:
             async for event in server_events(response.iter_bytes()):
                 for piece in answer.take(frame(event)):
                     yield priced(piece, "anthropic", model) if isinstance(piece, UsagePiece) else piece
@@ -84,8 +92,7 @@ class AnthropicModel:
         yield priced(answer.usage, "anthropic", model)
         yield StopPiece(cut=answer.cut)
 
-    def _call(self, request: ModelRequest, model: str) -> Any:
-        client = self._open_client(request.api_key)
+    def _call(self, client: "AsyncAnthropic", request: ModelRequest, model: str) -> Any:
         body: dict[str, Any] = {
             "model": model,
             "max_tokens": request.max_output_tokens,
@@ -97,19 +104,18 @@ class AnthropicModel:
             body["tools"] = _tools(request.tools)
         return client.messages.with_streaming_response.create(**body)
 
-    def _open_client(self, own_key: str) -> "AsyncAnthropic":
-        if self._client is None:
-            # Imported here: it takes more than a second, which a start without this provider should not pay.
-            from anthropic import AsyncAnthropic, DefaultAioHttpClient
+    def _make_client(self) -> "AsyncAnthropic":
+        # Imported here: it takes more than a second, which a start without this provider should not pay.
+        from anthropic import AsyncAnthropic, DefaultAioHttpClient, Timeout
 
-            self._client = AsyncAnthropic(
-                api_key=self._api_key or "none",
-                base_url=self._base_url,
-                max_retries=0,
-                timeout=TIMEOUT_SECONDS,
-                http_client=DefaultAioHttpClient(),
-            )
-        return self._client.with_options(api_key=own_key) if own_key else self._client
+        load_prices()
+        return AsyncAnthropic(
+            api_key=self._api_key or "none",
+            base_url=self._base_url,
+            max_retries=0,
+            timeout=Timeout(TIMEOUT_SECONDS, connect=CONNECT_SECONDS),
+            http_client=DefaultAioHttpClient(),
+        )
 
 
 @dataclass

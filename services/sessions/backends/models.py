@@ -36,6 +36,7 @@ class Providers:
 
 
 class _Adapter(LanguageModel, Protocol):
+    async def warm(self) -> None: ...
     async def close(self) -> None: ...
 
 
@@ -79,6 +80,12 @@ class ConfiguredModels:
         if provider not in self._adapters:
             self._adapters[provider] = _MAKERS[provider](self._providers)
         return self._adapters[provider]
+
+    async def warm(self) -> None:
+        """Loads, in the background of a start, what the default model's first call needs."""
+        adapter = self.open(self.default)
+        if adapter is not self._demo:
+            await self._adapters[self.default.partition("/")[0]].warm()
 
     async def close(self) -> None:
         """Lets connections go."""

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from services.sessions.backends.failures import classified, in_stream
-from services.sessions.backends.pricing import priced
+from services.sessions.backends.lazy import Lazy
+from services.sessions.backends.pricing import load_prices, priced
 from services.sessions.backends.streams import (
     NOT_A_STREAM,
     arguments,
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
 OPENAI_URL = "https://api.openai.com/v1"
 DONE = "[DONE]"
 TIMEOUT_SECONDS = 900.0
+CONNECT_SECONDS = 15.0
 
 
 class OpenAIModel:
@@ -65,7 +67,7 @@ class OpenAIModel:
         self._api_key = api_key
         self._base_url = base_url or OPENAI_URL
         self._price_list = price_list
-        self._client: AsyncOpenAI | None = None
+        self._client = Lazy(self._make_client)
         self._asks_for_usage = True
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[Piece, None]:
@@ -81,8 +83,12 @@ class OpenAIModel:
 
     async def close(self) -> None:
         """Lets connections go."""
-        if self._client is not None:
-            await self._client.close()
+        if self._client.made is not None:
+            await self._client.made.close()
+
+    async def warm(self) -> None:
+        """Loads what the first call needs."""
+        await self._client.get()
 
     async def _pieces(self, request: ModelRequest, answer: "_Answer") -> AsyncGenerator[Piece, None]:
         async with await self._open(request) as response:
@@ -102,21 +108,21 @@ class OpenAIModel:
 
     async def _open(self, request: ModelRequest) -> Any:
         """The response, refusals already raised. A server that does not know `stream_options` is asked without it."""
-        from openai import BadRequestError
-
-        manager = self._call(request)
+        client = await self._client.get()
+        client = client.with_options(api_key=request.api_key) if request.api_key else client
+        manager = self._call(client, request)
         try:
             response = await manager.__aenter__()
-        except BadRequestError as refusal:
-            if not self._asks_for_usage or "stream_options" not in str(refusal.message):
+        except Exception as refusal:
+            told = str(getattr(refusal, "message", ""))
+            if not self._asks_for_usage or "stream_options" not in told:
                 raise
             self._asks_for_usage = False
-            manager = self._call(request)
+            manager = self._call(client, request)
             response = await manager.__aenter__()
         return _Opened(manager, response)
 
-    def _call(self, request: ModelRequest) -> Any:
-        client = self._open_client(request.api_key)
+    def _call(self, client: "AsyncOpenAI", request: ModelRequest) -> Any:
         body: dict[str, Any] = {
             "model": request.model.partition("/")[2],
             "messages": messages(request.system, request.turns, self._with_calls),
@@ -131,19 +137,18 @@ class OpenAIModel:
             body["max_completion_tokens"] = request.max_output_tokens
         return client.chat.completions.with_streaming_response.create(**body)
 
-    def _open_client(self, own_key: str) -> "AsyncOpenAI":
-        if self._client is None:
-            # Imported here: it takes more than half a second, which a start without this provider should not pay.
-            from openai import AsyncOpenAI, DefaultAioHttpClient
+    def _make_client(self) -> "AsyncOpenAI":
+        # Imported here: it takes more than half a second, which a start without this provider should not pay.
+        from openai import AsyncOpenAI, DefaultAioHttpClient, Timeout
 
-            self._client = AsyncOpenAI(
-                api_key=self._api_key or "none",
-                base_url=self._base_url,
-                max_retries=0,
-                timeout=TIMEOUT_SECONDS,
-                http_client=DefaultAioHttpClient(),
-            )
-        return self._client.with_options(api_key=own_key) if own_key else self._client
+        load_prices()
+        return AsyncOpenAI(
+            api_key=self._api_key or "none",
+            base_url=self._base_url,
+            max_retries=0,
+            timeout=Timeout(TIMEOUT_SECONDS, connect=CONNECT_SECONDS),
+            http_client=DefaultAioHttpClient(),
+        )
 
 
 class _Opened:

@@ -5,6 +5,11 @@ from dataclasses import replace
 from services.sessions.domain.conversation import UsagePiece
 
 
+def load_prices() -> None:
+    """Loads the list; otherwise the first call that is priced does."""
+    import genai_prices.data  # noqa: F401
+
+
 def priced(usage: UsagePiece, provider: str, model: str) -> UsagePiece:
     """The usage with its cost in millionths of a US dollar, and the model's window; unchanged where it is unknown."""
     # Imported here: the list takes a fifth of a second to load, and a start without model keys never needs it.
