@@ -83,9 +83,10 @@ class ConfiguredModels:
 
     async def warm(self) -> None:
         """Loads, in the background of a start, what the default model's first call needs."""
-        adapter = self.open(self.default)
-        if adapter is not self._demo:
-            await self._adapters[self.default.partition("/")[0]].warm()
+        self.open(self.default)
+        adapter = self._adapters.get(self.default.partition("/")[0])
+        if adapter is not None:
+            await adapter.warm()
 
     async def close(self) -> None:
         """Lets connections go."""

@@ -55,6 +55,14 @@ async def test_adapters_are_kept() -> None:
     await models.close()
 
 
+async def test_a_start_can_load_what_the_first_call_needs() -> None:
+    await ConfiguredModels(Providers()).warm()
+    models = ConfiguredModels(Providers(openai_api_key="k"))
+    await models.warm()
+    assert "openai" in sys.modules
+    await models.close()
+
+
 def test_a_key_is_in_no_representation() -> None:
     assert "canary" not in repr(Providers("canary", "", "canary", "", "canary", "canary"))
 
