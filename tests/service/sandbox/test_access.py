@@ -1,0 +1,158 @@
+"""Who may call what, and what a wrong call gets: for every RPC of the proto."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from lucid.sandbox.v1 import sandbox_pb2 as pb
+
+from services.rpc.identity import Verifier, service_metadata, sign_access_token, user_metadata
+from services.rpc.ids import new_id
+from services.rpc.status import RemoteError
+from services.rpc.testing import inproc, serving
+from services.sandbox.client import SandboxClient
+from services.sandbox.server import SERVICE, build
+from services.sandbox.settings import Settings
+
+SECRET, KEY, OWNER = "s" * 32, "k" * 32, "usr_owner"
+USER_METHODS = {"GetSandbox", "ListTree", "ReadFile"}
+ME, OTHER = (user_metadata(sign_access_token(SECRET, user, 60)) for user in (OWNER, "usr_other"))
+
+
+def requests(sandbox_id: str) -> dict[str, Any]:
+    """A valid request of every method."""
+    return {
+        "CreateSandbox": pb.CreateSandboxRequest(sandbox_id=sandbox_id, owner_id=OWNER, session_id="ses_1"),
+        "GetSandbox": pb.GetSandboxRequest(sandbox_id=sandbox_id),
+        "DeleteSandbox": pb.DeleteSandboxRequest(sandbox_id=sandbox_id),
+        "RunCommand": pb.RunCommandRequest(sandbox_id=sandbox_id, command_id="c", command="true"),
+        "StopCommand": pb.StopCommandRequest(sandbox_id=sandbox_id),
+        "ListTree": pb.ListTreeRequest(sandbox_id=sandbox_id),
+        "ReadFile": pb.ReadFileRequest(sandbox_id=sandbox_id, path="file"),
+        "EditFile": pb.EditFileRequest(
+            sandbox_id=sandbox_id, edit_id="e", path="file", create=pb.EditFileRequest.Create(content="x")
+        ),
+        "CreateSnapshot": pb.CreateSnapshotRequest(sandbox_id=sandbox_id),
+    }
+
+
+METHODS = sorted(requests(""))
+INVALID = {
+    "CreateSandbox": {"sandbox_id": "../x"},
+    "GetSandbox": {"sandbox_id": ""},
+    "DeleteSandbox": {"sandbox_id": ""},
+    "RunCommand": {"command_id": "a/b"},
+    "StopCommand": {"sandbox_id": ""},
+    "ListTree": {"path": "x" * 4001},
+    "ReadFile": {"path": ""},
+    "EditFile": {"edit_id": ""},
+    "CreateSnapshot": {"since_tree": "HEAD"},
+}
+
+
+@pytest.fixture(params=["socket", "process"])
+async def channel(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[grpc.aio.Channel]:
+    settings = Settings(session_secret=SECRET, internal_api_key=KEY, data_dir=tmp_path, backend="bubblewrap")
+    service = await build(settings, lambda target: pytest.fail(target))
+    opened = serving if request.param == "socket" else inproc
+    async with opened(service, verifier=Verifier(SECRET, KEY)) as channel:
+        yield channel
+
+
+async def call(channel: grpc.aio.Channel, method: str, request: Any, metadata: Any) -> Any:
+    name = "".join("_" + letter.lower() if letter.isupper() else letter for letter in method).lstrip("_")
+    client = SandboxClient(channel).acting_as(metadata)
+    if method == "RunCommand":
+        return [frame async for frame in client.run_command(request)][-1]
+    return await getattr(client, name)(request)
+
+
+async def refusal(channel: grpc.aio.Channel, method: str, request: Any, metadata: Any) -> tuple[str, str]:
+    with pytest.raises(RemoteError) as refused:
+        await call(channel, method, request, metadata)
+    return refused.value.code.name, refused.value.reason
+
+
+def test_every_method_has_a_row() -> None:
+    assert METHODS == sorted(method.name for method in SERVICE.methods) == sorted(INVALID)
+
+
+async def test_identity(channel: grpc.aio.Channel) -> None:
+    asked = requests(new_id("sbx"))
+    for method in METHODS:
+        assert await refusal(channel, method, asked[method], ()) == ("UNAUTHENTICATED", "UNAUTHENTICATED")
+        wrong = service_metadata("x" * 32, OWNER)
+        assert await refusal(channel, method, asked[method], wrong) == ("UNAUTHENTICATED", "UNAUTHENTICATED")
+        if method not in USER_METHODS:
+            assert await refusal(channel, method, asked[method], ME) == ("PERMISSION_DENIED", "INTERNAL_ONLY")
+
+
+async def test_foreign_and_absent_look_the_same(channel: grpc.aio.Channel) -> None:
+    there, absent = requests(new_id("sbx")), requests(new_id("sbx"))
+    await call(channel, "CreateSandbox", there["CreateSandbox"], service_metadata(KEY, OWNER))
+    for method in METHODS:
+        foreign = OTHER if method in USER_METHODS else service_metadata(KEY, "usr_other")
+        if method == "DeleteSandbox":
+            await call(channel, method, absent[method], foreign)
+            await call(channel, method, there[method], foreign)
+            continue
+        if method != "CreateSandbox":
+            assert await refusal(channel, method, absent[method], foreign) == ("NOT_FOUND", "SANDBOX_NOT_FOUND")
+        assert await refusal(channel, method, there[method], foreign) == ("NOT_FOUND", "SANDBOX_NOT_FOUND")
+    found = await call(channel, "GetSandbox", there["GetSandbox"], ME)
+    assert (found.sandbox.owner_id, found.sandbox.state) == (OWNER, pb.Sandbox.STATE_READY)
+
+
+async def test_fields_that_break_their_rules(channel: grpc.aio.Channel) -> None:
+    for method in METHODS:
+        request = requests(new_id("sbx"))[method]
+        request.MergeFrom(type(request)(**INVALID[method]))
+        for name, value in INVALID[method].items():
+            setattr(request, name, value)
+        found = await refusal(channel, method, request, service_metadata(KEY, OWNER))
+        assert found == ("INVALID_ARGUMENT", "INVALID_REQUEST"), method
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"env": {"A=B": "x"}},
+        {"env": {"A": "x\0y"}},
+        {"env": {"A": "x" * 70_000}},
+        {"git_config": [pb.GitConfigEntry(key="nosection", value="x")]},
+        {"git_config": [pb.GitConfigEntry(key="core.bad\n[x]", value="x")]},
+    ],
+)
+async def test_what_no_sandbox_could_be_given(channel: grpc.aio.Channel, fields: dict[str, Any]) -> None:
+    request = pb.CreateSandboxRequest(sandbox_id=new_id("sbx"), owner_id=OWNER, session_id="ses_1", **fields)
+    found = await refusal(channel, "CreateSandbox", request, service_metadata(KEY, OWNER))
+    assert found == ("INVALID_ARGUMENT", "INVALID_REQUEST")
+
+
+async def test_an_owner_that_was_followed_by_another_is_fenced(channel: grpc.aio.Channel) -> None:
+    me = service_metadata(KEY, OWNER)
+    asked = requests(new_id("sbx"))
+    asked["CreateSandbox"].epoch = 3
+    await call(channel, "CreateSandbox", asked["CreateSandbox"], me)
+    for method in ("CreateSandbox", "RunCommand", "EditFile", "CreateSnapshot"):
+        asked[method].epoch = 2
+        assert await refusal(channel, method, asked[method], me) == ("ABORTED", "FENCED")
+        asked[method].epoch = 3
+        await call(channel, method, asked[method], me)
+    asked["RunCommand"].epoch = 4
+    await call(channel, "RunCommand", asked["RunCommand"], me)
+    assert await refusal(channel, "CreateSnapshot", asked["CreateSnapshot"], me) == ("ABORTED", "FENCED")
+
+
+async def test_creating_at_once_and_again(channel: grpc.aio.Channel) -> None:
+    me = service_metadata(KEY, OWNER)
+    request = requests(new_id("sbx"))["CreateSandbox"]
+    answers = await asyncio.gather(*(call(channel, "CreateSandbox", request, me) for _ in range(4)))
+    assert sorted(answer.created for answer in answers) == [False, False, False, True]
+    taken = pb.CreateSandboxRequest()
+    taken.CopyFrom(request)
+    taken.session_id = "ses_2"
+    assert await refusal(channel, "CreateSandbox", taken, me) == ("NOT_FOUND", "SANDBOX_NOT_FOUND")
