@@ -6,6 +6,7 @@ import itertools
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 from lucid.sandbox.v1 import sandbox_pb2 as pb
@@ -55,10 +56,10 @@ class Bench:
     def key(self) -> str:
         return f"c{next(self.numbers)}"
 
-    def request(self, command: str, key: str = "", **fields: object) -> pb.RunCommandRequest:
+    def request(self, command: str, key: str = "", **fields: Any) -> pb.RunCommandRequest:
         return pb.RunCommandRequest(sandbox_id=self.sandbox_id, command_id=key or self.key(), command=command, **fields)
 
-    async def run(self, command: str, key: str = "", **fields: object) -> Ran:
+    async def run(self, command: str, key: str = "", **fields: Any) -> Ran:
         ran = Ran()
         async for frame in self.client.run_command(self.request(command, key, **fields)):
             ran.take(frame)
@@ -76,14 +77,14 @@ class Bench:
         request = pb.StopCommandRequest(sandbox_id=self.sandbox_id, command_id=key)
         return (await self.client.stop_command(request)).ended
 
-    async def read(self, path: str, **fields: object) -> pb.ReadFileResponse:
+    async def read(self, path: str, **fields: Any) -> pb.ReadFileResponse:
         return await self.client.read_file(pb.ReadFileRequest(sandbox_id=self.sandbox_id, path=path, **fields))
 
     async def create(self, path: str, content: str, key: str = "") -> pb.EditFileResponse:
         create = pb.EditFileRequest.Create(content=content, overwrite=True)
         return await self.edit(path, key, create=create)
 
-    async def edit(self, path: str, key: str = "", **change: object) -> pb.EditFileResponse:
+    async def edit(self, path: str, key: str = "", **change: Any) -> pb.EditFileResponse:
         request = pb.EditFileRequest(sandbox_id=self.sandbox_id, edit_id=key or self.key(), path=path, **change)
         return await self.client.edit_file(request)
 
@@ -112,7 +113,7 @@ def order(sandbox_id: str) -> pb.CreateSandboxRequest:
     )
 
 
-def settings_for(backend: str, data_dir: Path, **changes: object) -> Settings:
+def settings_for(backend: str, data_dir: Path, **changes: Any) -> Settings:
     return Settings(session_secret=SECRET, internal_api_key=KEY, data_dir=data_dir, backend=backend, **changes)
 
 

@@ -40,8 +40,9 @@ async def test_the_gate_is_told_whose_bytes_they_are_and_gets_them_all(bench: Be
 
 async def test_the_key_is_nowhere_in_the_sandbox(bench: Bench, gate: StandInGate) -> None:
     await bench.run(TALK)
-    search = f"grep -rlas {KEY[:16]}{{16}} -E /proc/*/environ /proc/*/cmdline /run /var/lib/lucid/home /etc; env | grep -c kkkk"
-    assert (await bench.run(search.replace(KEY[:16], "k"))).output == b"0\n"
+    needle = "k{32}"  # a pattern, so that the search does not find itself
+    places = "/proc/*/environ /proc/*/cmdline /run /var/lib/lucid/home /etc"
+    assert (await bench.run(f"grep -rlaEs '{needle}' {places}; env | grep -cE '{needle}'")).output == b"0\n"
 
 
 async def test_git_goes_that_way(bench: Bench, gate: StandInGate) -> None:

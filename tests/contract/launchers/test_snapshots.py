@@ -1,3 +1,4 @@
+import os
 import shutil
 import subprocess
 import tempfile
@@ -62,7 +63,7 @@ async def test_counts_are_those_of_git(
 ) -> None:
     inside = shared.settings.data_dir / "sandboxes" / shared.sandbox_id / "workspace"
     with tempfile.TemporaryDirectory() as reference, tempfile.TemporaryDirectory(dir=inside) as work:
-        Path(work).chmod(0o755)
+        os.chmod(work, 0o755)  # noqa: PTH101
         lay_out(Path(work), before)
         first = await shared.snapshot(Path(work).name)
         lay_out(Path(work), after)
@@ -140,7 +141,8 @@ async def test_nothing_that_the_repository_brings_along_is_run(bench: Bench) -> 
     await repository(bench)
     await bench.run(
         "cd repo && printf '* filter=evil diff=evil\n' >.gitattributes && mkdir -p hooks "
-        "&& printf '#!/bin/sh\ntouch /workspace/RAN\n' >hooks/post-index-change && cp hooks/post-index-change hooks/monitor "
+        "&& printf '#!/bin/sh\ntouch /workspace/RAN\n' >hooks/post-index-change "
+        "&& cp hooks/post-index-change hooks/monitor "
         "&& chmod +x hooks/* && cat >>.git/config <<'END'\n[core]\n\thooksPath = hooks\n\tfsmonitor = hooks/monitor\n"
         '[filter "evil"]\n\tclean = touch /workspace/RAN; cat\n[diff "evil"]\n\ttextconv = touch /workspace/RAN; cat\n'
         "\tcommand = touch /workspace/RAN\nEND\ncp .git/config ~/.gitconfig"

@@ -16,8 +16,8 @@ from lucid.sandbox.v1 import sandbox_pb2 as pb
 
 from services.rpc.channels import open_channel
 from services.rpc.errors import Code
-from services.rpc.ids import new_id
 from services.rpc.identity import service_metadata
+from services.rpc.ids import new_id
 from services.rpc.status import RemoteError
 from services.sandbox.client import SandboxClient
 from tests.contract.launchers.conftest import KEY, OWNER, SECRET, Bench, order, running, sandbox_on, settings_for

@@ -1,0 +1,108 @@
+import ast
+import asyncio
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from services.sandbox.backends import frames, guest_answers
+from services.sandbox.backends.helper import bundle
+from services.sandbox.domain.models import CreateFile, EditOrder, InsertLines, ReplaceText
+from services.sandbox.guest import frames as guest_frames
+
+GUEST = Path(guest_frames.__file__).parent
+
+
+@pytest.mark.parametrize("path", sorted(GUEST.glob("*.py")), ids=lambda path: path.name)
+def test_it_is_old_python_and_the_standard_library(path: Path) -> None:
+    tree = ast.parse(path.read_text(), feature_version=(3, 7))
+    imported = [alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names]
+    imported += [node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and not node.level]
+    assert {name.partition(".")[0] for name in imported} <= set(sys.stdlib_module_names) | {"__future__"}
+
+
+def test_the_bundle_is_the_folder() -> None:
+    size, text = int.from_bytes(bundle()[:4], "big"), bundle()[4:]
+    assert size == len(text)
+    assert set(json.loads(text)) == {"guest"} | {f"guest.{p.stem}" for p in GUEST.glob("*.py")} - {
+        "guest.__init__",
+        "guest.boot",
+    }
+
+
+def test_both_sides_speak_of_the_same_frames() -> None:
+    for name in ("REQUEST", "REPLY", "ERROR", "NOTE", "DATA", "CREDIT", "CANCEL"):
+        assert getattr(frames, name) == getattr(guest_frames, name)
+    assert frames.HEADER.format == guest_frames.HEADER.format
+    assert guest_frames.unpack(frames.pack({"a": "ü"}, b"\0\xff")) == ({"a": "ü"}, b"\0\xff")
+    assert frames.unpack(guest_frames.pack({"b": 1}, b"x")) == ({"b": 1}, b"x")
+
+
+@pytest.mark.parametrize("step", [1, 3, 1000])
+def test_frames_are_cut_out_of_any_stream(step: int) -> None:
+    sent = [(1, frames.DATA, b"x" * 50), (2**32 - 1, frames.NOTE, b""), (7, frames.REPLY, b"\0\1")]
+    stream = b"".join(frames.frame(*each) for each in sent)
+    parser = frames.Parser()
+    found = [each for at in range(0, len(stream), step) for each in parser.feed(stream[at : at + step])]
+    assert found == sent
+
+
+def test_a_frame_without_measure_is_refused() -> None:
+    with pytest.raises(ValueError, match="large"):
+        list(frames.Parser().feed(b"\xff" * 9))
+
+
+@pytest.mark.parametrize(
+    ("change", "kind", "blob", "split"),
+    [
+        (CreateFile("ü", overwrite=True), "create", "ü".encode(), 2),
+        (ReplaceText("ü", "b"), "replace", "üb".encode(), 2),
+        (InsertLines(4, "x"), "insert", b"x", 1),
+    ],
+)
+def test_edits_on_their_way_in(change: object, kind: str, blob: bytes, split: int) -> None:
+    request, sent = guest_answers.edit_request(EditOrder("key", "path", change))  # type: ignore[arg-type]
+    assert (request["kind"], sent, request["split"]) == (kind, blob, split)
+
+
+def interpreters() -> list[str]:
+    """Those of this machine that are new enough. A test above checks the syntax for all."""
+    new_enough = "import sys; sys.exit(sys.version_info < (3, 7))"
+    beside = Path(sys.base_prefix).parent.glob("*/bin/python3")
+    found = {str(path.resolve()) for path in [Path(sys.executable), Path("/usr/bin/python3"), *beside] if path.exists()}
+    return sorted(path for path in found if not subprocess.run([path, "-c", new_enough], check=False).returncode)
+
+
+@pytest.mark.parametrize("program", interpreters())
+async def test_it_runs_on_whatever_python_is_here(program: str, tmp_path: Path) -> None:
+    for name in ("workspace", "state"):
+        (tmp_path / name).mkdir()
+    boot = (GUEST / "boot.py").read_text()
+    process = await asyncio.create_subprocess_exec(
+        program, "-I", "-S", "-u", "-c", boot, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    hello = {
+        "op": "hello",
+        "workspace": str(tmp_path / "workspace"),
+        "state": str(tmp_path / "state"),
+        "mark": "sbx_plain",
+        "own_namespace": False,
+        "env": {"HOME": str(tmp_path / "state" / "home"), "PATH": "/usr/bin:/bin"},
+    }
+    run = {"op": "run", "id": "c", "command": "echo hi", "timeout": 10, "cwd": "", "from": 0, "attach_only": False}
+    process.stdin.write(bundle() + frames.frame(1, frames.REQUEST, frames.pack(hello)))
+    process.stdin.write(frames.frame(2, frames.REQUEST, frames.pack(run)))
+    parser = frames.Parser()
+    seen: list[tuple[int, int, bytes]] = []
+    while not any(kind == frames.REPLY and stream == 2 for stream, kind, _ in seen):
+        data = await asyncio.wait_for(process.stdout.read(65536), 10)
+        assert data, "the helper ended"
+        seen += list(parser.feed(data))
+    fields, output = frames.unpack(seen[-1][2])
+    assert (fields["code"], output) == (0, b"hi\n")
+    process.stdin.close()
+    assert await asyncio.wait_for(process.wait(), 10) == 0

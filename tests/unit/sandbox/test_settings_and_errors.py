@@ -1,0 +1,91 @@
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from services.rpc.errors import LucidError
+from services.sandbox.backends.run_folder import git_config_text
+from services.sandbox.domain import errors
+from services.sandbox.settings import Settings
+
+SECRETS = {"SESSION_SECRET": "s", "INTERNAL_API_KEY": "k"}
+
+
+def test_every_error_has_a_reason_of_its_own_and_a_text() -> None:
+    found = [thing for thing in vars(errors).values() if isinstance(thing, type) and issubclass(thing, LucidError)]
+    named = [error for error in found if "reason" in vars(error)]
+    assert len({error.reason for error in named}) == len(named) >= 18
+    assert all(error.reason == error.reason.upper() and error().message for error in named)
+    assert all(errors.BY_REASON[reason].reason == reason for reason in errors.BY_REASON)
+
+
+def test_the_guest_refuses_with_no_reason_that_is_not_known() -> None:
+    import re
+
+    guest = Path(errors.__file__).parents[1] / "guest"
+    used = {
+        reason for file in guest.glob("*.py") for reason in re.findall(r'Refusal\(\s*"([A-Z_]+)"', file.read_text())
+    }
+    assert len(used) > 10
+    assert used <= set(errors.BY_REASON)
+
+
+def test_settings_of_an_empty_environment(tmp_path: Path) -> None:
+    found = Settings.from_env({**SECRETS, "LUCID_DATA_DIR": str(tmp_path)})
+    assert (found.backend, found.image, found.memory_limit, found.cpu_limit) == (
+        "auto",
+        "lucid-sandbox:latest",
+        "2g",
+        1.0,
+    )
+    assert found.database == f"sqlite+aiosqlite:///{tmp_path}/sandbox.db"
+    assert found.gate == f"unix:{tmp_path}/run/gate.sock"
+    assert "'k'" not in repr(found)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"SESSION_SECRET": ""},
+        {"INTERNAL_API_KEY": ""},
+        {"SANDBOX_BACKEND": "chroot"},
+        {"DOCKER_HOST": "tcp://engine:2375"},
+    ],
+)
+def test_settings_that_make_no_sense(wrong: dict[str, str]) -> None:
+    with pytest.raises(ValueError, match=next(iter(wrong)).split("_")[0]):
+        Settings.from_env({**SECRETS, **wrong})
+
+
+def test_settings_of_a_full_environment() -> None:
+    found = Settings.from_env(
+        {
+            **SECRETS,
+            "DATABASE_URL": "postgresql://db/lucid",
+            "SANDBOX_MEMORY_LIMIT": "1g",
+            "SANDBOX_CPU_LIMIT": "0.5",
+            "GATE_TARGET": "gate:7000",
+            "DOCKER_HOST": "unix:///run/other.sock",
+            "SANDBOX_ALLOW_UNCONFINED": "1",
+        }
+    )
+    assert (found.database, found.gate) == ("postgresql+psycopg://db/lucid", "gate:7000")
+    assert (found.memory_limit, found.cpu_limit, found.docker_socket) == ("1g", 0.5, "/run/other.sock")
+    assert found.allow_unconfined
+
+
+VALUES = st.text(st.characters(codec="utf-8", exclude_characters="\0\r"), max_size=30)
+
+
+@settings(max_examples=40, deadline=None)
+@given(name=VALUES, base=st.from_regex(r"\A[a-z0-9:/._-]{1,30}\Z"))
+def test_git_reads_its_configuration_as_it_was_meant(tmp_path_factory: Any, name: str, base: str) -> None:
+    file = tmp_path_factory.mktemp("git") / "config"
+    entries = (("user.name", name), (f"url.http://127.0.0.1:3129/{base}.insteadOf", "https://github.com/"))
+    file.write_text(git_config_text(entries), encoding="utf-8", newline="")
+    for key, value in entries:
+        found = subprocess.run(["git", "config", "-z", "-f", file, key], capture_output=True, check=True).stdout
+        assert found.decode() == value + "\0"
