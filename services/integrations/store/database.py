@@ -23,6 +23,8 @@ def open_engine(url: str) -> AsyncEngine:
     if not url.startswith("sqlite"):
         return create_async_engine(url, pool_pre_ping=True)
     engine = create_async_engine(url)
+    if file := engine.url.database:
+        Path(file).touch(mode=0o600)  # nobody else's business, sealed as the tokens in it are
     event.listen(engine.sync_engine, "connect", _prepare_sqlite)
     event.listen(engine.sync_engine, "begin", _begin_immediate)
     return engine

@@ -11,6 +11,7 @@ from lucid.integrations.v1 import integrations_pb2 as pb
 from services.integrations.settings import Settings
 from tests.fakes.git_host import git
 from tests.service.integrations.conftest import Site, running_house
+from tests.service.integrations.gate_road import SESSION
 
 OLD = '    return f"{minutes}:{rest}"'
 NEW = '    return f"{minutes}:{rest:02d}"'
@@ -32,6 +33,22 @@ async def test_one_test_fails_until_one_line_is_mended(site: Site) -> None:
     clock.write_text(clock.read_text().replace(OLD, NEW))
     after = run_tests(tree)
     assert after.returncode == 0, after.stderr
+
+
+async def test_the_whole_road_from_the_edit_to_the_merge(site: Site) -> None:
+    tree = await site.clone()
+    branch = f"lucid/{SESSION}/pad-the-seconds"
+    clock = (tree / "teatime" / "clock.py").read_text().replace(OLD, NEW)
+    await site.shop.commit(tree, branch, "teatime/clock.py", clock)
+    await site.shop.must("push", "-q", "origin", branch, cwd=tree)
+    wish = pb.OpenPullRequestRequest(key="k", session_id=SESSION, title="Pad the seconds", epoch=1)
+    opened = (await site.house.service.open_pull_request(wish)).pull_request
+    read = await site.house.person.get_pull_request(pb.GetPullRequestRequest(repo=opened.repo, number=opened.number))
+    assert (read.pull_request.added, read.pull_request.removed, read.mergeable) == (1, 1, True)
+    await site.house.person.merge_pull_request(pb.MergePullRequestRequest(repo=opened.repo, number=opened.number))
+    again = site.shop.folder / "again"
+    await site.shop.must("clone", "-q", site.clone_url, str(again))
+    assert run_tests(again).returncode == 0
 
 
 async def test_what_the_written_plan_reads_is_there(site: Site) -> None:
