@@ -6,6 +6,10 @@ from typing import TypeAlias, TypeVar
 
 import grpc
 
+from services.gateway.domain.errors import Away
+from services.rpc.errors import LucidError
+from services.rpc.status import from_rpc_error
+
 Request = TypeVar("Request")
 Answer = TypeVar("Answer")
 RawUnary: TypeAlias = "grpc.aio.UnaryUnaryMultiCallable[bytes, bytes]"
@@ -23,6 +27,12 @@ def stream(channel: grpc.aio.Channel, path: str) -> RawStream:
     """A server-streaming method by its path."""
     method: RawStream = channel.unary_stream(path)
     return method
+
+
+def refusal_of(error: grpc.RpcError) -> LucidError:
+    """The refusal of a failed call; a transport that failed is told in our words."""
+    refusal = from_rpc_error(error)
+    return Away() if refusal.reason == Away.reason else refusal
 
 
 @contextlib.asynccontextmanager

@@ -43,6 +43,14 @@ class Resync(LucidError):
     default = "The reader is too slow; watch again from where you are."
 
 
+class Away(LucidError):
+    """A service cannot be reached; the transport's own words, which hold addresses, are kept from people."""
+
+    code = Code.UNAVAILABLE
+    reason = "UNAVAILABLE"
+    default = "A part of Lucid cannot be reached just now. Try again in a moment."
+
+
 class StreamEnded(LucidError):
     """The session's service ended a stream by itself."""
 

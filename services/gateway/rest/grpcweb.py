@@ -134,11 +134,10 @@ async def _unary(call: Awaitable[bytes], text: bool) -> bytes:
 
 
 def _failure(error: grpc.aio.AioRpcError, text: bool) -> bytes:
-    details = b""
     for key, value in error.trailing_metadata() or ():
         if key == DETAILS_KEY and isinstance(value, bytes):
-            details = value
-    return frames.trailers(int(error.code().value[0]), error.details() or "", details, text)
+            return frames.trailers(int(error.code().value[0]), error.details() or "", value, text)
+    return _refusal(raw.refusal_of(error), text)
 
 
 def _refusal(error: LucidError, text: bool) -> bytes:

@@ -7,6 +7,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from services.gateway.domain.errors import Away
 from services.rpc.errors import Code, LucidError
 
 INVALID_REQUEST = "INVALID_REQUEST"
@@ -25,7 +26,6 @@ STATUS = {
     Code.CANCELLED: 503,
     Code.DEADLINE_EXCEEDED: 504,
 }
-AWAY = "A part of Lucid cannot be reached just now. Try again in a moment."
 FAULT = "Something went wrong on our side."
 
 
@@ -42,7 +42,7 @@ def words_of(error: LucidError) -> str:
     """What a person may read of it: a transport's own words are for the log only."""
     if status_of(error) in (500, 501):
         return FAULT
-    return AWAY if error.reason in ("UNAVAILABLE", "CANCELLED", "DEADLINE_EXCEEDED") else error.message
+    return Away.default if error.reason in ("UNAVAILABLE", "CANCELLED", "DEADLINE_EXCEEDED") else error.message
 
 
 def answer_of(error: LucidError, detail: Any = None) -> JSONResponse:

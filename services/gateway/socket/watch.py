@@ -12,7 +12,6 @@ from services.gateway.domain.errors import Resync, StreamEnded
 from services.gateway.socket import wire
 from services.rpc.errors import LucidError
 from services.rpc.identity import Metadata
-from services.rpc.status import from_rpc_error
 
 METHOD = "/lucid.sessions.v1.SessionsService/WatchEvents"
 JOINED_BYTES = 256 * 1024
@@ -79,7 +78,7 @@ class Watch:
                     self._put(answer)
             self._finish(StreamEnded())
         except grpc.RpcError as error:
-            self._finish(from_rpc_error(error))
+            self._finish(raw.refusal_of(error))
         except TimeoutError:
             self._finish(Resync(), drop=True)
 

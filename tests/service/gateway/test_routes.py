@@ -6,6 +6,9 @@ from typing import Any
 import grpc
 import httpx
 import pytest
+from lucid.gateway.v1.accounts_pb2 import StreamRequest, StreamResponse
+from lucid.sessions.v1.sessions_pb2 import WatchEventsRequest
+from websockets.asyncio.client import connect
 
 from services.gateway.server import build, http_server
 from services.rpc.channels import open_channel
@@ -151,6 +154,29 @@ async def test_services_that_are_away_are_said_to_be(tmp_path: Path, row: tuple[
     assert answer.headers["retry-after"] == "1"
     assert "Traceback" not in answer.text
     assert "sock" not in answer.text
+
+
+async def test_the_transports_own_words_stay_inside(tmp_path: Path) -> None:
+    channel = grpc.aio.insecure_channel(f"unix:{tmp_path}/nobody.sock")
+    gateway = await build(settings_for(tmp_path), lambda _target: channel)
+    await gateway.service.start()
+    async with http_server(gateway.app, "127.0.0.1", 0) as port:
+        ground = Ground(gateway, settings_for(tmp_path), f"http://127.0.0.1:{port}", channel)
+        async with ground.client() as client:
+            for rpc in ("ListSessions", "WatchEvents"):
+                headers = {"Content-Type": "application/grpc-web+proto"}
+                path = f"/lucid.sessions.v1.SessionsService/{rpc}"
+                answer = await client.post(path, content=b"\x00\x00\x00\x00\x00", headers=headers)
+                assert b"grpc-status:14" in answer.content
+                assert b"nobody.sock" not in answer.content
+        async with connect(ground.ws, additional_headers=ground.bearer()) as ws:
+            asked = StreamRequest.Watch(stream_id=1, watch=WatchEventsRequest(session_id="ses_1"))
+            await ws.send(StreamRequest(watch=asked).SerializeToString())
+            ending = StreamResponse.FromString(await ws.recv()).end
+    await gateway.service.stop()
+    await channel.close()
+    assert (ending.code, ending.reason) == (14, "UNAVAILABLE")
+    assert "nobody.sock" not in ending.message
 
 
 @pytest.mark.parametrize("row", ROWS[2:], ids=NAMES[2:])

@@ -9,7 +9,10 @@ import { apply, openCursors } from './timeline';
 import { newTimeline } from './timeline-model';
 import type { Timeline } from './timeline-model';
 
-type Step = { kind: 'start' | 'finish'; item: number } | { kind: 'write'; item: number; text: string } | { kind: 'note' };
+type Step =
+  | { kind: 'start' | 'finish'; item: number; text?: never }
+  | { kind: 'write'; item: number; text: string }
+  | { kind: 'note' };
 
 const steps = fc.array(
   fc.oneof(
@@ -33,7 +36,7 @@ class Server {
     if (step.kind === 'start') return open === undefined ? [this.start(id, step.item)] : [];
     if (open === undefined) return [];
     if (step.kind === 'finish') return [this.finish(id, step.item)];
-    const data = bytes(step.text);
+    const data = bytes(step.text ?? '');
     const offset = open.data.length;
     open.data = new Uint8Array([...open.data, ...data]);
     return data.length === 0 ? [] : [deltaFrame(id, offset, data, this.events.length, open.channel)];

@@ -2,7 +2,9 @@ import { create } from '@bufbuild/protobuf';
 import {
   Channel,
   FrameSchema,
+  PullRequestChanged_State as State,
   QueueChanged_Change as Change,
+  SandboxChanged_State,
   StatusChanged_Phase as Phase,
   UserMessage_Delivery,
 } from '@gen/lucid/sessions/v1/event_pb';
@@ -146,11 +148,11 @@ describe('cards', () => {
 
   it('updates plan and pull request in place', () => {
     const plan = (text: string): Payload => ({ case: 'planUpdated', value: { steps: [{ id: '1', text }] } });
-    const pull = (state: number): Payload => ({ case: 'pullRequestChanged', value: { provider: 'local', repo: 'a/b', number: 1, state } });
-    const timeline = play(...log(plan('one'), pull(1), plan('two'), pull(2)));
+    const pull = (state: State): Payload => ({ case: 'pullRequestChanged', value: { provider: 'local', repo: 'a/b', number: 1, state } });
+    const timeline = play(...log(plan('one'), pull(State.OPEN), plan('two'), pull(State.MERGED)));
     expect(timeline.cards).toHaveLength(2);
     expect(only(timeline, 'plan')[0]?.plan.steps[0]?.text).toBe('two');
-    expect(only(timeline, 'pull-request')[0]).toMatchObject({ seq: 4, pull: { state: 2 } });
+    expect(only(timeline, 'pull-request')[0]).toMatchObject({ seq: 4, pull: { state: State.MERGED } });
   });
 
   it('keeps a queued message as a chip until it is taken', () => {
@@ -205,7 +207,7 @@ describe('cards', () => {
     const timeline = play(
       ...log(
         { case: 'statusChanged', value: { phase: Phase.QUEUED, detailCode: 'mock' } },
-        { case: 'sandboxChanged', value: { sandboxId: 'sbx_1', state: 2, reason: 'docker' } },
+        { case: 'sandboxChanged', value: { sandboxId: 'sbx_1', state: SandboxChanged_State.READY, reason: 'docker' } },
         { case: 'usage', value: { inputTokens: 10, outputTokens: 5, sessionCostMicros: 7n, priceKnown: true } },
         { case: 'usage', value: { inputTokens: 1, cacheReadTokens: 4, sessionCostMicros: 9n, priceKnown: true } },
         { case: 'statusChanged', value: { phase: Phase.RUNNING, phaseMs: 1200n } },
