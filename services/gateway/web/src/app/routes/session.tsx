@@ -8,11 +8,13 @@ import { Icon } from '@/components/ui/icon';
 import type { IconName } from '@/components/ui/icon';
 import { accountQuery } from '@/features/accounts/api/get-account';
 import { ChatPane } from '@/features/chat/components/chat-pane';
+import { PullFactsSlot } from '@/features/chat/components/pull-facts-slot';
 import { SessionHeader } from '@/features/chat/components/session-header';
 import { TerminalPane } from '@/features/chat/components/terminal-pane';
 import type { TimelineStore } from '@/features/chat/stores/timeline-store';
 import { useTimeline, useTopic } from '@/features/chat/stores/use-timeline';
 import { Explorer } from '@/features/files/components/explorer';
+import { PullFacts } from '@/features/pulls/components/pull-facts';
 import { sessionQuery } from '@/features/sessions/api/get-session';
 import { useNarrow } from '@/lib/media';
 import { useSetting } from '@/lib/setting';
@@ -48,7 +50,9 @@ export function SessionRoute({ sessionId }: { sessionId: string }): ReactNode {
         <Pane name="files" title="Files" icon="left">
           <Files store={store} known={session?.sandboxId ?? ''} />
         </Pane>
-        <ChatPane store={store} />
+        <PullFactsSlot value={PullFacts}>
+          <ChatPane store={store} />
+        </PullFactsSlot>
         <Pane name="terminal" title="Terminal" icon="right">
           <TerminalPane store={store} />
         </Pane>

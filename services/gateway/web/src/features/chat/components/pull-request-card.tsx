@@ -1,3 +1,4 @@
+import { useContext } from 'react';
 import type { ReactNode } from 'react';
 import { Link } from 'wouter';
 import { PullRequestChanged_Checks as Checks, PullRequestChanged_State as State } from '@gen/lucid/sessions/v1/event_pb';
@@ -6,6 +7,7 @@ import { DiffCounts } from '@/components/ui/diff-view';
 import { Icon } from '@/components/ui/icon';
 import { localPullPath, safeHref } from '@/lib/links';
 import type { PullRequestCard as Card } from '../stores/cards';
+import { PullFactsSlot } from './pull-facts-slot';
 
 const STATES: Readonly<Partial<Record<State, readonly [string, string]>>> = {
   [State.OPEN]: ['Open', 'badge-good'],
@@ -22,7 +24,6 @@ const CHECKS: Readonly<Partial<Record<Checks, string>>> = {
 /** The pull request: what it is called, from where to where, how it stands. */
 export function PullRequestCard({ card }: { card: Card }): ReactNode {
   const { pull } = card;
-  const [word, look] = STATES[pull.state] ?? ['Unknown', ''];
   return (
     <article className="pr-card" data-testid="pr-card" data-seq={card.seq}>
       <span className="pr-icon">
@@ -34,15 +35,32 @@ export function PullRequestCard({ card }: { card: Card }): ReactNode {
           <code>{pull.head}</code> → <code>{pull.base}</code>
         </p>
         <p className="pr-facts">
-          <span className={`badge ${look}`} data-testid="pr-state">
-            {pull.draft ? 'Draft' : word}
-          </span>
-          <DiffCounts added={pull.added} removed={pull.removed} />
+          <Facts pull={pull} />
           <span className="muted small">{CHECKS[pull.checks] ?? ''}</span>
           {pull.existed && <span className="muted small">was open before</span>}
         </p>
       </div>
     </article>
+  );
+}
+
+/** As the log has it, or, for a local one, as it is. */
+function Facts({ pull }: { pull: PullRequestChanged }): ReactNode {
+  const Now = useContext(PullFactsSlot);
+  const [word, look] = STATES[pull.state] ?? ['Unknown', ''];
+  const logged = (
+    <>
+      <span className={`badge ${look}`} data-testid="pr-state">
+        {pull.draft ? 'Draft' : word}
+      </span>
+      {pull.added + pull.removed > 0 && <DiffCounts added={pull.added} removed={pull.removed} />}
+    </>
+  );
+  if (Now === undefined || pull.provider !== 'local') return logged;
+  return (
+    <Now repo={pull.repo} number={pull.number}>
+      {logged}
+    </Now>
   );
 }
 

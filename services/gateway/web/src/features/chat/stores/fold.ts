@@ -1,5 +1,6 @@
 import { Channel, QueueChanged_Change, UserMessage_Delivery } from '@gen/lucid/sessions/v1/event_pb';
 import type { Event, QueueChanged, TextCompleted } from '@gen/lucid/sessions/v1/event_pb';
+import { millis } from '@/lib/format';
 import type { Card, CardBase, TextCard } from './cards';
 import { foldHeader } from './fold-header';
 import { eventLine } from './event-lines';
@@ -118,7 +119,7 @@ const FOLDERS: Folders = {
   statusChanged(timeline, event, value) {
     const before = timeline.cards.findLast((card) => card.kind === 'status');
     if (before?.kind === 'status' && before.ms === undefined) {
-      before.ms = Number(value.phaseMs);
+      before.ms = Number(value.phaseMs) || (millis(event.time) ?? 0) - (millis(before.time) ?? 0);
       touch(timeline, before);
     }
     add(timeline, { ...base(event, `status:${event.seq}`), kind: 'status', status: value, ms: undefined });

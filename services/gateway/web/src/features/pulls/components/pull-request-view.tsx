@@ -12,17 +12,12 @@ import { clock, since } from '@/lib/format';
 import { useNow } from '@/lib/now';
 import { useMergePullRequest } from '../api/merge-pull-request';
 import { pullRequestQuery } from '../api/get-pull-request';
+import { PullState } from './pull-facts';
 
 interface PullRequestViewProps {
   readonly repo: string;
   readonly number: number;
 }
-
-const STATES: Readonly<Partial<Record<State, readonly [string, string]>>> = {
-  [State.OPEN]: ['Open', 'badge-good'],
-  [State.MERGED]: ['Merged', 'badge-merged'],
-  [State.CLOSED]: ['Closed', 'badge-bad'],
-};
 
 /** The page of a local pull request: what it is, its commits, its diff, and the way to merge it. */
 export function PullRequestView({ repo, number }: PullRequestViewProps): ReactNode {
@@ -50,7 +45,6 @@ export function PullRequestView({ repo, number }: PullRequestViewProps): ReactNo
 }
 
 function Head({ pull, repo }: { pull: PullRequest; repo: string }): ReactNode {
-  const [word, look] = STATES[pull.state] ?? ['Unknown', ''];
   const now = useNow();
   return (
     <header className="pull-head">
@@ -59,9 +53,7 @@ function Head({ pull, repo }: { pull: PullRequest; repo: string }): ReactNode {
         {pull.title} <span className="muted">#{pull.number}</span>
       </h1>
       <p className="pr-facts">
-        <span className={`badge ${look}`} data-testid="pr-state">
-          {word}
-        </span>
+        <PullState pull={pull} />
         <span className="pr-branches">
           <code>{pull.head}</code> → <code>{pull.base}</code>
         </span>

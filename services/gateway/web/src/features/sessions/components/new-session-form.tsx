@@ -20,6 +20,9 @@ interface NewSessionFormProps {
   readonly onCreated: (sessionId: string) => void;
 }
 
+/** For a repository of this machine, where the first one comes with a bug and its description. */
+const SUGGESTION = 'Mend the bug that ISSUE.md describes, and open a pull request.';
+
 /** Asks for a repository, a task and a model, and starts a session. */
 export function NewSessionForm({ picker, target, onCreated }: NewSessionFormProps): ReactNode {
   const [task, setTask] = useState('');
@@ -56,6 +59,11 @@ export function NewSessionForm({ picker, target, onCreated }: NewSessionFormProp
           }}
         />
       </label>
+      {task === '' && target?.provider === 'local' && (
+        <Button look="quiet" className="suggestion" data-testid="suggested-task" onClick={() => setTask(SUGGESTION)}>
+          Suggested: {SUGGESTION}
+        </Button>
+      )}
       <div className="new-session-foot">
         <ModelChoice value={model} onChange={setModel} />
         <Button type="submit" look="primary" disabled={!ready} busy={create.isPending} data-testid="start-session">
