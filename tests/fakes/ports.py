@@ -1,12 +1,12 @@
-"""The agent's surroundings, in memory and by hand: a log, live bytes, a workspace, a forge, a scripted model.
+"""The agent's surroundings, in memory and by hand: a log, live bytes, a workspace and a forge in one.
 
-Each can be told to fail: `Log.crash_at` dies at an append, `Place.away` cannot be reached, `Model.script` may hold
+Each can be told to fail: `Log.crash_at` dies at an append, `Place.away` cannot be reached, the model's script may hold
 failures instead of answers.
 """
 
 import asyncio
 import difflib
-from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
@@ -21,17 +21,7 @@ from lucid.sessions.v1.event_pb2 import (
 
 from services.rpc.ids import new_id
 from services.sessions.agent.journal import Journal
-from services.sessions.domain.conversation import (
-    CallPiece,
-    ModelFailure,
-    ModelRequest,
-    Piece,
-    StopPiece,
-    TextPiece,
-    ToolCall,
-    UsagePiece,
-)
-from services.sessions.domain.errors import Fenced, UnknownModel
+from services.sessions.domain.errors import Fenced
 from services.sessions.domain.models import Change, Draft, Lease, Repository, SessionRecord, State
 from services.sessions.domain.work import (
     CommandBegun,
@@ -49,6 +39,7 @@ from services.sessions.domain.work import (
     ToolFailure,
 )
 from services.sessions.ports import EventStore, Limits, LiveHub, Ports, Signals
+from tests.fakes.scripted_model import Model, OneModel, Script
 
 SESSION = "ses_01TEST000000000000000000"
 REPOSITORY = Repository(provider="local", full_name="lucid/teatime", url="http://localhost/lucid/teatime")
@@ -254,6 +245,10 @@ class Place:
     async def delete(self, record: SessionRecord) -> None:
         self.files.clear()
 
+    async def resolve(self, owner_id: str, wanted: Repository) -> Repository:
+        await self._reach()
+        return wanted
+
     async def open_gate(self, record: SessionRecord) -> Gate:
         return Gate("local", "lucid/teatime", "http://x/lucid/teatime.git", "main", "http://x", f"lucid/{SESSION}/", ())
 
@@ -289,63 +284,6 @@ def _change(name: str, before: str | None, after: str | None) -> FileEdited:
         added=sum(line.startswith("+") for line in diff[2:]),
         removed=sum(line.startswith("-") for line in diff[2:]),
     )
-
-
-def said(text: str = "", *calls: tuple[str, dict[str, Any]], reasoning: str = "", cut: bool = False) -> list[Piece]:
-    """An answer of the scripted model."""
-    pieces: list[Piece] = [TextPiece(word, reasoning=True) for word in reasoning.split()]
-    pieces += [TextPiece(word) for word in text.split(" ") if text]
-    pieces += [CallPiece(ToolCall(f"call_{i}", name, args)) for i, (name, args) in enumerate(calls)]
-    return [*pieces, UsagePiece(input_tokens=10, output_tokens=5, cost_micros=7, price_known=True), StopPiece(cut)]
-
-
-Script = Sequence[list[Any]] | Callable[[ModelRequest], list[Any]]
-
-
-class Model:
-    """Plays its script, then its last answer again. An entry may be a failure or a number of seconds to wait."""
-
-    def __init__(self, script: Script) -> None:
-        self.script = script
-        self.requests: list[ModelRequest] = []
-
-    async def stream(self, request: ModelRequest) -> AsyncGenerator[Piece, None]:
-        self.requests.append(request)
-        if callable(self.script):
-            answer = self.script(request)
-        else:
-            answer = self.script[min(len(self.requests), len(self.script)) - 1]
-        for piece in answer:
-            await asyncio.sleep(piece if isinstance(piece, float) else 0)
-            if isinstance(piece, ModelFailure):
-                raise replace_failure(piece)
-            if not isinstance(piece, float):
-                yield piece
-
-
-def replace_failure(failure: ModelFailure) -> ModelFailure:
-    """A fresh one: an exception that is raised twice carries its first traceback along."""
-    return ModelFailure(failure.kind, failure.message, failure.retry_after, failure.pieces_seen)
-
-
-class OneModel:
-    """The Models port with one model, whatever its name; names that begin with `no/` are unknown."""
-
-    default = "test/model"
-
-    def __init__(self, model: Model) -> None:
-        self.model = model
-
-    def names(self) -> tuple[str, ...]:
-        return (self.default,)
-
-    def check(self, model: str, has_own_key: bool) -> None:
-        pass
-
-    def open(self, model: str) -> Model:
-        if model.startswith("no/"):
-            raise UnknownModel
-        return self.model
 
 
 class FastClock:

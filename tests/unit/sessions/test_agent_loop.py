@@ -2,7 +2,6 @@
 
 import asyncio
 from dataclasses import replace
-from typing import Any
 
 import pytest
 from lucid.sessions.v1.event_pb2 import (
@@ -22,7 +21,6 @@ from services.sessions.domain.conversation import (
     CallPiece,
     FailureKind,
     ModelFailure,
-    ModelRequest,
     StopPiece,
     TextPiece,
     ToolCall,
@@ -33,7 +31,8 @@ from services.sessions.domain.errors import Fenced
 from services.sessions.domain.models import Draft
 from services.sessions.domain.work import Outcome, ToolFailure
 from services.sessions.ports import Limits
-from tests.fakes.ports import SESSION, Crash, Place, Ran, World, said
+from tests.fakes.ports import SESSION, Place, Ran, World
+from tests.fakes.scripted_model import said
 
 FINISH = ("finish", {"summary": "All done."})
 LS = ("run_command", {"command": "ls"})
@@ -347,54 +346,3 @@ async def test_a_stop_is_a_cancellation(where: str) -> None:
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-
-
-def _whole(request: ModelRequest) -> list[Any]:
-    """A model that looks at what is done, as a real one does."""
-    turns = request.turns
-    done = sum(isinstance(turn, ToolResult) and turn.ok for turn in turns)
-    plan: list[tuple[str, dict[str, Any]]] = [
-        ("update_plan", {"steps": [{"text": "Mend", "status": "pending"}]}),
-        ("run_command", {"command": "write"}),
-        ("edit_file", {"command": "replace", "path": "README.md", "old_text": "hello", "new_text": "bye"}),
-        ("run_command", {"command": "push"}),
-        ("open_pull_request", {"title": "T", "body": "B"}),
-        FINISH,
-    ]
-    return list(said(f"Step {done}.", plan[done]))
-
-
-def _commands(command: str) -> Ran:
-    if command == "push":
-        return Ran(b"pushed\n", push=f"lucid/{SESSION}/fix")
-    return Ran(b"written\n", writes={"x.txt": "x\n"})
-
-
-@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-async def test_a_crash_at_every_append_loses_and_doubles_nothing(after: bool) -> None:
-    crash_at, calm = 0, 0
-    while calm == 0:
-        crash_at += 1
-        world = World(_whole, Place(_commands, {"README.md": "hello\n"}))
-        world.log.crash_at, world.log.after = crash_at, after
-        try:
-            assert await run_turn(await world.journal()) is Outcome.COMPLETED
-            calm = 1
-        except Crash:
-            world.log.crash_at = 0
-            assert await run_turn(await world.journal()) is Outcome.COMPLETED
-        _is_whole(world)
-    assert crash_at > 20
-
-
-def _is_whole(world: World) -> None:
-    kinds = world.log.kinds()
-    for start, end in (("text_started", "text_completed"), ("tool_call_started", "tool_call_completed")):
-        assert kinds.count(start) == kinds.count(end)
-    assert kinds.count("command_started") == kinds.count("command_completed") == len(world.place.starts) == 2
-    assert len(world.place.edits) == len(world.place.opened) == kinds.count("pull_request_changed") == 1
-    assert kinds.count("branch_pushed") == 1
-    assert sorted(edit.path for edit in world.log.of("file_edited")) == ["README.md", "x.txt"]
-    assert kinds.count("plan_updated") == 1
-    texts = [text.text for text in world.log.of("text_completed") if not text.reset]
-    assert texts == [f"Step{i}." for i in range(6)]
