@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 
 from services.integrations.backends.local_git import BareRepositories, run_git
 from services.integrations.domain.errors import BranchNotPushed, PullRequestRefused, UnsupportedProvider
@@ -67,4 +68,5 @@ class LocalProvider:
         if not comparison.commits:
             raise PullRequestRefused
         url_of = f"{self._public_url}/pulls/local/{full_name}/{{number}}"
-        return await self._pull_requests.create(full_name, proposal, url_of)
+        made = await self._pull_requests.create(full_name, proposal, url_of)
+        return replace(made, added=comparison.added, removed=comparison.removed)
