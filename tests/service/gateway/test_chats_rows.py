@@ -104,7 +104,7 @@ async def test_renaming(ground: Ground) -> None:
             assert (refused.status_code, refused.json()) == (400, {"detail": "Missing 'title'"})
         assert (await client.patch(path, json={"title": "x" * 256})).status_code == 400
         half = await client.patch(path, content=b'{"title": "a\\ud800"}', headers={"Content-Type": "application/json"})
-        assert half.status_code in (200, 422)
+        assert (half.status_code, half.json()["title"]) == (200, "a?")
         absent = await client.patch(f"{PATH}/ses_none", json={"title": "x"})
     assert (absent.status_code, absent.json()) == (404, {"detail": "Chat not found"})
 
