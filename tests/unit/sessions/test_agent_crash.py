@@ -62,3 +62,19 @@ def _is_whole(world: World) -> None:
     assert kinds.count("plan_updated") == 1
     texts = [text.text for text in world.log.of("text_completed") if not text.reset]
     assert texts == [f"Step{i}." for i in range(6)]
+
+
+async def test_a_command_that_had_ended_is_not_opened_again() -> None:
+    """Its bytes are in the log: a watcher would wait for the end of an item that has ended."""
+    for crash_at in range(1, 40):
+        world = World(_whole, Place(_commands, {"README.md": "hello\n"}))
+        world.log.crash_at, world.log.after = crash_at, True
+        with pytest.raises(Crash):
+            await run_turn(await world.journal())
+        if world.log.kinds()[-1] == "command_completed":
+            break
+    world.log.crash_at = 0
+    ended = world.log.events[-1].item_id
+    assert await run_turn(await world.journal()) is Outcome.COMPLETED
+    assert world.place.starts[0] == ended
+    assert ended not in {item for item, _ in world.live.items}
