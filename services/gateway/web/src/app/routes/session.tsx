@@ -9,6 +9,7 @@ import type { IconName } from '@/components/ui/icon';
 import { accountQuery } from '@/features/accounts/api/get-account';
 import { ChatPane } from '@/features/chat/components/chat-pane';
 import { PullFactsSlot } from '@/features/chat/components/pull-facts-slot';
+import type { DrawPullFacts } from '@/features/chat/components/pull-facts-slot';
 import { SessionHeader } from '@/features/chat/components/session-header';
 import { TerminalPane } from '@/features/chat/components/terminal-pane';
 import type { TimelineStore } from '@/features/chat/stores/timeline-store';
@@ -19,6 +20,12 @@ import { sessionQuery } from '@/features/sessions/api/get-session';
 import { useNarrow } from '@/lib/media';
 import { useSetting } from '@/lib/setting';
 import { useBarRoom } from '../bar-room';
+
+const drawPullFacts: DrawPullFacts = (repo, number, logged) => (
+  <PullFacts repo={repo} number={number}>
+    {logged}
+  </PullFacts>
+);
 
 /** A session: explorer, chat, terminal; on a phone one of them at a time. */
 export function SessionRoute({ sessionId }: { sessionId: string }): ReactNode {
@@ -50,7 +57,7 @@ export function SessionRoute({ sessionId }: { sessionId: string }): ReactNode {
         <Pane name="files" title="Files" icon="left">
           <Files store={store} known={session?.sandboxId ?? ''} />
         </Pane>
-        <PullFactsSlot value={PullFacts}>
+        <PullFactsSlot value={drawPullFacts}>
           <ChatPane store={store} />
         </PullFactsSlot>
         <Pane name="terminal" title="Terminal" icon="right">

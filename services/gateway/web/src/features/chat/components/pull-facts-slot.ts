@@ -1,12 +1,8 @@
 import { createContext } from 'react';
-import type { ComponentType, ReactNode } from 'react';
+import type { ReactNode } from 'react';
 
-export interface PullFactsProps {
-  readonly repo: string;
-  readonly number: number;
-  /** What the log says; shown until more is known. */
-  readonly children: ReactNode;
-}
+/** Draws how a local pull request stands now; `logged` is what the log says, until more is known. */
+export type DrawPullFacts = (repo: string, number: number, logged: ReactNode) => ReactNode;
 
-/** How a local pull request stands now. The log knows what the agent did with it, not what a person did on its page. */
-export const PullFactsSlot = createContext<ComponentType<PullFactsProps> | undefined>(undefined);
+/** The log knows what the agent did with a pull request, not what a person did on its page: the app fills this in. */
+export const PullFactsSlot = createContext<DrawPullFacts>((_repo, _number, logged) => logged);

@@ -46,7 +46,7 @@ export function PullRequestCard({ card }: { card: Card }): ReactNode {
 
 /** As the log has it, or, for a local one, as it is. */
 function Facts({ pull }: { pull: PullRequestChanged }): ReactNode {
-  const Now = useContext(PullFactsSlot);
+  const draw = useContext(PullFactsSlot);
   const [word, look] = STATES[pull.state] ?? ['Unknown', ''];
   const logged = (
     <>
@@ -56,12 +56,7 @@ function Facts({ pull }: { pull: PullRequestChanged }): ReactNode {
       {pull.added + pull.removed > 0 && <DiffCounts added={pull.added} removed={pull.removed} />}
     </>
   );
-  if (Now === undefined || pull.provider !== 'local') return logged;
-  return (
-    <Now repo={pull.repo} number={pull.number}>
-      {logged}
-    </Now>
-  );
+  return pull.provider === 'local' ? draw(pull.repo, pull.number, logged) : logged;
 }
 
 /** A local one opens in the page, any other at its provider. */
