@@ -5,7 +5,7 @@ way of their bytes, so the two sides never share one.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Generator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Mapping, Sequence
 from typing import Any, NoReturn
 
 import grpc
@@ -124,7 +124,8 @@ class InprocStreamCall(_Call):
     def __init__(self, *args: Any, decode: Callable[[bytes], Any] | None) -> None:
         super().__init__(*args)
         self._decode = decode
-        self._iterator: AsyncIterator[Any] | None = None
+        self._iterator: AsyncGenerator[Any, None] | None = None
+        self._closing: asyncio.Future[None] | None = None
         self._waiting: asyncio.Task[Any] | None = None
         self._cancelled = False
 
@@ -144,9 +145,12 @@ class InprocStreamCall(_Call):
         self._cancelled = True
         if self._waiting is not None:
             self._waiting.cancel()
+        elif self._iterator is not None:
+            # Suspended between two answers: nobody else would end the servicer's generator.
+            self._closing = asyncio.ensure_future(self._iterator.aclose())
         return True
 
-    async def _run(self) -> AsyncIterator[Any]:
+    async def _run(self) -> AsyncGenerator[Any, None]:
         assert self._handler.unary_stream is not None
         answers: Any = self._handler.unary_stream(self._decoded(), self._context)  # type: ignore[arg-type]
         try:

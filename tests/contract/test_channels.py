@@ -171,3 +171,11 @@ async def test_cancelling_the_reader_ends_the_servicer(side: Any) -> None:
     with contextlib.suppress(asyncio.CancelledError):
         await task
     await asyncio.wait_for(servicer.closed.wait(), 5)
+
+
+async def test_cancelling_the_call_between_two_answers_ends_the_servicer(side: Any) -> None:
+    stub, servicer, _ = side
+    call = stub.WatchEvents(pb.WatchEventsRequest(session_id="open"), metadata=ME)
+    await anext(aiter(call))
+    assert call.cancel()
+    await asyncio.wait_for(servicer.closed.wait(), 5)

@@ -51,11 +51,13 @@ async def _open_gate(journal: Journal) -> Gate | None:
 
 
 async def _start_sandbox(journal: Journal, gate: Gate | None) -> None:
-    await _status(journal, StatusChanged.PHASE_STARTING_SANDBOX, "Starting the sandbox")
+    if not journal.state.cloned:
+        await _status(journal, StatusChanged.PHASE_STARTING_SANDBOX, "Starting the sandbox")
     began = journal.ports.clock.monotonic()
     made = await journal.ports.workspace.create(journal.record, gate)
     took = int((journal.ports.clock.monotonic() - began) * 1000)
-    await journal.transition(lambda _: _sandbox_ready(journal, made, took))
+    if made.created or not journal.state.cloned:
+        await journal.transition(lambda _: _sandbox_ready(journal, made, took))
 
 
 def _sandbox_ready(journal: Journal, made: Confinement, took_ms: int) -> Change:

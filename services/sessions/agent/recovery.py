@@ -8,7 +8,7 @@ from services.rpc import logs
 from services.sessions.agent.commands import completed_draft, follow_command
 from services.sessions.agent.journal import Journal
 from services.sessions.domain.models import Draft
-from services.sessions.domain.work import ToolFailure
+from services.sessions.domain.work import CommandEnded, ToolFailure
 
 log = logs.get_logger("lucid.sessions.recovery")
 STOP_SECONDS = 8.0
@@ -61,14 +61,23 @@ async def _stop_command(journal: Journal, event: Event) -> Draft:
     item, started = event.item_id, event.command_started
     try:
         async with asyncio.timeout(STOP_SECONDS):
-            await journal.ports.workspace.stop(journal.record, item)
-            ended = await follow_command(journal, item, started.command, started.timeout_ms, "")
-            completed = ended.completed
+            completed = (await _stopped(journal, item, started.command)).completed
     except (TimeoutError, ConnectionError, ToolFailure) as error:
         log.warning("command could not be stopped in order", extra={"item": item, "error": type(error).__name__})
         head = journal.ports.live.content(journal.session_id, item, 3)[: 32 * 1024]
         completed = CommandCompleted(reason=CommandCompleted.REASON_SANDBOX_LOST, head=head, total_bytes=len(head))
     return completed_draft(journal, item, event.parent_item_id, completed)
+
+
+async def _stopped(journal: Journal, item: str, command: str) -> CommandEnded:
+    """The command's end. A sandbox that has gone is brought back: its journal tells what was printed."""
+    workspace = journal.ports.workspace
+    try:
+        await workspace.stop(journal.record, item)
+        return await follow_command(journal, item, command, 0, "")
+    except ToolFailure:
+        await workspace.create(journal.record, None)
+        return await follow_command(journal, item, command, 0, "")
 
 
 async def _stop_everything(journal: Journal) -> None:

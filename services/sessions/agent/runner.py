@@ -72,12 +72,13 @@ class Runner:
         await asyncio.gather(*self._background, *drives, return_exceptions=True)
 
     async def _claim(self) -> None:
+        # Cleared before the look: a signal that comes while it is made is seen in the next one.
+        self._signals.work.clear()
         room = self._capacity - len(self._running)
         if room > 0:
             for record in await self._ports.store.claim(self._worker, min(room, 20)):
                 drive = asyncio.create_task(self._drive(record), name=f"drive-{record.session_id}")
                 self._running[record.session_id] = _Running(record.session_id, drive)
-        self._signals.work.clear()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(POLL_SECONDS):
                 await self._signals.work.wait()
@@ -141,8 +142,8 @@ class Runner:
             await self._give_back(journal)
             raise
         except Exception as error:
-            # The lease runs out and the next owner tries again; the log says nothing that is not so.
             log.error("session failed", extra=fields, exc_info=error)
+            await self._give_up(journal)
         finally:
             self._running.pop(record.session_id, None)
             self._ports.live.drop(record.session_id)
@@ -150,6 +151,23 @@ class Runner:
     async def _give_back(self, journal: Journal) -> None:
         with contextlib.suppress(LucidError):
             await journal.transition(lambda _: Change(release_lease=True))
+
+    async def _give_up(self, journal: Journal) -> None:
+        """A fault of ours ends the turn instead of being met again by every next owner. Where even that cannot be
+        stored, the lease runs out and the next owner goes on."""
+        card = Error(
+            kind=Error.KIND_INTERNAL,
+            code="INTERNAL",
+            message="Something went wrong on our side; the log of the server has it. Send a message to try again.",
+            user_action=Error.USER_ACTION_RETRY,
+        )
+        try:
+            await journal.append(journal.draft(system=True, error=card))
+            await recovery.interrupt(journal)
+            await end_turn(journal, Outcome.FAILED, 0.0)
+            await self._give_back(journal)
+        except Exception as error:
+            log.error("session could not be ended", extra={"session": journal.session_id}, exc_info=error)
 
     async def _turn(self, journal: Journal) -> bool:
         """One turn to its end. False once the session is to be let go."""

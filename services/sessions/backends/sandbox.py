@@ -50,7 +50,7 @@ class SandboxWorkspace:
             answer = await self._for(record).create_sandbox(request)
         self._made[record.session_id] = request
         level = pb.Sandbox.Confinement.Name(answer.sandbox.confinement).removeprefix("CONFINEMENT_").lower()
-        return Confinement(level, answer.sandbox.image, answer.sandbox.workspace, answer.workspace_kept)
+        return Confinement(level, answer.sandbox.image, answer.sandbox.workspace, answer.workspace_kept, answer.created)
 
     async def _surely(self, record: SessionRecord, call: Callable[[], Awaitable[Answer]]) -> Answer:
         """The call; once more on a sandbox that had gone."""

@@ -9,12 +9,13 @@ from lucid.sessions.v1.event_pb2 import CommandCompleted, FileEdited
 
 @dataclass(frozen=True)
 class Confinement:
-    """A sandbox that takes commands. `level`: docker, bubblewrap or process."""
+    """A sandbox that takes commands. `level`: docker, bubblewrap or process. `created`: it did not run before."""
 
     level: str
     image: str
     workspace: str
     workspace_kept: bool
+    created: bool = True
 
 
 @dataclass(frozen=True)

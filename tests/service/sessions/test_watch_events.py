@@ -233,7 +233,7 @@ async def test_many_writers_get_one_gapless_order(ground: Ground) -> None:
         request = pb.SendMessageRequest(
             session_id=journal.session_id, text=f"m{number}", client_message_id=f"c{number % 40}"
         )
-        return (await ground.stub.SendMessage(request, metadata=ground.me())).seq
+        return int((await ground.stub.SendMessage(request, metadata=ground.me())).seq)
 
     seqs = await asyncio.gather(*(send(number) for number in range(80)))
     assert sorted(set(seqs)) == list(range(4, 44))
@@ -243,12 +243,15 @@ async def test_many_writers_get_one_gapless_order(ground: Ground) -> None:
 async def test_deleting_ends_the_watch(ground: Ground) -> None:
     journal = await owner(ground)
     viewer = Viewer(journal.session_id)
-    call = ground.stub.WatchEvents(viewer.request(), metadata=ground.me())
-    with pytest.raises(grpc.aio.AioRpcError) as failed:
-        async for answer in call:
+
+    async def watch() -> None:
+        async for answer in ground.stub.WatchEvents(viewer.request(), metadata=ground.me()):
             for frame in answer.frames:
                 viewer.feed(frame)
             if viewer.caught_up:
                 request = pb.DeleteSessionRequest(session_id=journal.session_id)
                 await ground.stub.DeleteSession(request, metadata=ground.me())
+
+    with pytest.raises(grpc.aio.AioRpcError) as failed:
+        await watch()
     assert from_rpc_error(failed.value).reason == "SESSION_NOT_FOUND"
