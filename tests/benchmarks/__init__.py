@@ -1,0 +1,1 @@
+"""`make bench`: the product beside bare chains, in one run, as ratios."""

@@ -1,0 +1,37 @@
+"""The bare chain of a token: the model's stream read raw, nothing in between.
+
+The job: `model_url`, `streams`, `tokens`, `rate`. The result: `latencies` (seconds), `cpu` (seconds), `tokens`.
+"""
+
+import asyncio
+import os
+import time
+from typing import Any
+
+import aiohttp
+
+from tests.benchmarks.machine import cpu_seconds
+from tests.benchmarks.scripted_model import STAMP, marker
+
+
+async def run(job: dict[str, Any]) -> dict[str, Any]:
+    latencies: list[float] = []
+    url = f"{job['model_url']}/v1/chat/completions"
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http:
+        await asyncio.gather(*(_read(http, url, marker("tokens", 1, "bare"), []) for _ in range(job["streams"])))
+        before = cpu_seconds(os.getpid())
+        say = marker("tokens", job["tokens"], "bare", job["rate"])
+        await asyncio.gather(*(_read(http, url, say, latencies) for _ in range(job["streams"])))
+        cpu = cpu_seconds(os.getpid()) - before
+    return {"latencies": latencies, "cpu": cpu, "tokens": len(latencies)}
+
+
+async def _read(http: aiohttp.ClientSession, url: str, say: str, latencies: list[float]) -> None:
+    body = {"model": "bench", "stream": True, "messages": [{"role": "user", "content": say}]}
+    rest = b""
+    async with http.post(url, json=body) as response:
+        async for chunk in response.content.iter_any():
+            now = time.time()
+            lines = (rest + chunk).split(b"\n\n")
+            rest = lines.pop()
+            latencies += [now - float(sent) for line in lines for sent in STAMP.findall(line)]

@@ -1,0 +1,1 @@
+"""One file per scenario: `run` measures and answers its rows."""
