@@ -73,6 +73,13 @@ def env_from_proto(request: pb.CreateSandboxRequest) -> dict[str, str]:
     return env
 
 
+def session_id_from_proto(request: pb.CreateSandboxRequest) -> str:
+    """The session. Raises InvalidRequest for what would break the line that tells the git gate whose bytes follow."""
+    if not request.session_id.replace("_", "").replace("-", "").isalnum() or not request.session_id.isascii():
+        raise InvalidRequest("session_id: letters, digits, '_' and '-'.", field="session_id")
+    return request.session_id
+
+
 def git_config_from_proto(request: pb.CreateSandboxRequest) -> tuple[tuple[str, str], ...]:
     """Lines of git's configuration. Raises InvalidRequest for a key that git could not read."""
     for entry in request.git_config:

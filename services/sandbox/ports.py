@@ -54,6 +54,9 @@ class Launcher(Protocol):
     def place(self, sandbox_id: str) -> Place:
         """Where things lie inside."""
 
+    def image(self, asked: str) -> str:
+        """The image of a new sandbox: the one asked for, or our own; empty where there are none."""
+
     async def launch(self, sandbox: Sandbox, run_directory: str) -> Arrival:
         """Makes it, or finds it running; `run_directory` (host) is mounted read-only. Raises SandboxUnavailable."""
 
@@ -94,6 +97,9 @@ class Fleet(Protocol):
 
     async def confinement(self) -> Confinement:
         """The one for a new sandbox. Raises NoConfinement."""
+
+    def image(self, confinement: Confinement, asked: str) -> str:
+        """The image of a new sandbox; empty where there are none."""
 
     async def bring_up(self, sandbox: Sandbox) -> Arrival:
         """Makes it take commands, on the workspace that it has or a new one. Raises SandboxUnavailable."""

@@ -41,7 +41,7 @@ class SandboxServicer(sandbox_pb2_grpc.SandboxServiceServicer):
         order = SandboxOrder(
             sandbox_id=request.sandbox_id,
             owner_id=request.owner_id,
-            session_id=request.session_id,
+            session_id=convert.session_id_from_proto(request),
             image=request.image,
             env=convert.env_from_proto(request),
             git_config=convert.git_config_from_proto(request),

@@ -51,6 +51,10 @@ class BubblewrapLauncher:
         """See ports.Launcher."""
         return Place(workspace=WORKSPACE, state=STATE, run=RUN, python=python_inside(), own_namespace=True)
 
+    def image(self, asked: str) -> str:
+        """See ports.Launcher."""
+        return ""
+
     async def launch(self, sandbox: Sandbox, run_directory: str) -> Arrival:
         """See ports.Launcher."""
         owner = SANDBOX_UID if os.geteuid() == 0 else None

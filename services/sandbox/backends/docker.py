@@ -56,6 +56,10 @@ class DockerLauncher:
         """See ports.Launcher."""
         return Place(self._options.workspace, STATE, RUN, "python3", own_namespace=True)
 
+    def image(self, asked: str) -> str:
+        """See ports.Launcher."""
+        return asked or self._options.image
+
     async def usable(self) -> str:
         """Empty if the engine answers and the image is there or can be had, else why not."""
         try:
@@ -117,7 +121,7 @@ class DockerLauncher:
         if container is not None:
             container.remove(force=True)
         kept = self._make_volumes(sandbox)
-        image = sandbox.image or self._options.image
+        image = self.image(sandbox.image)
         container = self._engine().containers.create(
             image, ["sleep", "infinity"], **self._shape(sandbox, run_directory)
         )

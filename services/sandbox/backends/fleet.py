@@ -40,6 +40,10 @@ class SandboxFleet:
         """See ports.Fleet."""
         return (await self._launchers.default()).confinement
 
+    def image(self, confinement: Confinement, asked: str) -> str:
+        """See ports.Fleet."""
+        return self._launchers.of(confinement).image(asked)
+
     async def bring_up(self, sandbox: Sandbox) -> Arrival:
         """See ports.Fleet."""
         async with self._locks[sandbox.sandbox_id]:

@@ -30,6 +30,10 @@ class UnconfinedLauncher:
             own_namespace=False,
         )
 
+    def image(self, asked: str) -> str:
+        """See ports.Launcher."""
+        return ""
+
     async def launch(self, sandbox: Sandbox, run_directory: str) -> Arrival:
         """See ports.Launcher."""
         self._runs[sandbox.sandbox_id] = run_directory

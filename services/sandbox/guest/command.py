@@ -127,7 +127,12 @@ class Command:
         followers = self.followers
         if self.exit is not None or not followers:
             return True
-        return min(self.log.total - follower.position for follower in followers) < WINDOW
+        return min(self.sendable - follower.position for follower in followers) < WINDOW
+
+    @property
+    def sendable(self) -> int:
+        """Where followers may read to: offsets have 32 bits, what comes later is only counted."""
+        return min(self.log.total, MAX_TOTAL)
 
     def _settle(self, finish: Callable[[], dict[str, Any]]) -> None:
         self.exit = finish()
@@ -138,7 +143,7 @@ class Command:
     def outcome(self, cwd_after: str, left_running: int) -> dict[str, Any]:
         """The exit record as it stands now."""
         status = self.child.status if self.child is not None else None
-        total = min(self.log.total, MAX_TOTAL)
+        total = self.sendable
         record: dict[str, Any] = {
             "reason": self.reason or "EXITED",
             "duration_ms": int((time.monotonic() - self._began) * 1000),

@@ -136,14 +136,16 @@ class Commands:
             return processes.end(lambda: self._members(command.key))
 
         def finish() -> dict[str, Any]:
-            own = self._mark + command.key
-            left = [owner for owner in processes.owners(os.getpid(), {}).values() if owner == own]
-            return self._finish(command, command.outcome(self._shell.absorb(command.key), len(left)))
+            left = self._left_running(self._mark + command.key) if self._reaper.has_children() else 0
+            return self._finish(command, command.outcome(self._shell.absorb(command.key), left))
 
         command.pump(pipe, timeout, end, finish)
         with self._lock:
             self._live.pop(command.key, None)
         self._leave(command, None)
+
+    def _left_running(self, mark: str) -> int:
+        return sum(1 for owner in processes.owners(os.getpid(), {}).values() if owner == mark)
 
     def _finish(self, command: Command, record: dict[str, Any]) -> dict[str, Any]:
         try:
@@ -171,12 +173,13 @@ class Commands:
             return True
         if command.exit is not None and follower.position >= command.exit["total"]:
             return True
-        return follower.credit > 0 and (follower.position < command.log.total or command.exit is not None)
+        return follower.credit > 0 and (follower.position < command.sendable or command.exit is not None)
 
     def _send(self, stream: int, command: Command, follower: Follower, end: int | None) -> None:
-        offset, data = command.log.read(follower.position, min(CHUNK, follower.credit), end)
+        last = command.sendable if end is None else end
+        offset, data = command.log.read(follower.position, min(CHUNK, follower.credit), last)
         if not data:  # dropped up to its end, or pruned: the exit tells the rest
-            follower.position = command.log.total if end is None else end
+            follower.position = last
             return
         with follower.changed:
             follower.position = offset + len(data)

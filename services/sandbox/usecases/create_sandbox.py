@@ -40,14 +40,15 @@ async def create_sandbox(ports: Ports, user_id: str | None, order: SandboxOrder)
 
 
 async def _new(ports: Ports, order: SandboxOrder) -> Sandbox:
+    confinement = await ports.fleet.confinement()
     return Sandbox(
         sandbox_id=order.sandbox_id,
         owner_id=order.owner_id,
         session_id=order.session_id,
-        image=order.image,
+        image=ports.fleet.image(confinement, order.image),
         env=order.env,
         git_config=order.git_config,
-        confinement=await ports.fleet.confinement(),
+        confinement=confinement,
         epoch=order.epoch,
         create_time=ports.clock.now(),
     )

@@ -31,6 +31,7 @@ async def test_how_well_it_is_closed_off_is_told(bench: Bench, backend: str) -> 
     found = (await bench.client.get_sandbox(pb.GetSandboxRequest(sandbox_id=bench.sandbox_id))).sandbox
     assert pb.Sandbox.Confinement.Name(found.confinement) == f"CONFINEMENT_{backend.upper()}"
     assert (pb.Sandbox.State.Name(found.state), found.workspace) == ("STATE_READY", "/workspace")
+    assert found.image == ("lucid-sandbox:latest" if backend == "docker" else "")
 
 
 @pytest.mark.docker

@@ -19,7 +19,7 @@ from services.sandbox.settings import Settings
 
 SECRET, KEY, OWNER = "s" * 32, "k" * 32, "usr_owner"
 USER_METHODS = {"GetSandbox", "ListTree", "ReadFile"}
-ME, OTHER = (user_metadata(sign_access_token(SECRET, user, 60)) for user in (OWNER, "usr_other"))
+ME, OTHER = (user_metadata(sign_access_token(SECRET, user, 3600)) for user in (OWNER, "usr_other"))
 
 
 def requests(sandbox_id: str) -> dict[str, Any]:
@@ -119,6 +119,8 @@ async def test_fields_that_break_their_rules(channel: grpc.aio.Channel) -> None:
 @pytest.mark.parametrize(
     "fields",
     [
+        {"session_id": f"ses_1 {KEY}\nforged"},
+        {"session_id": "ses 1"},
         {"env": {"A=B": "x"}},
         {"env": {"A": "x\0y"}},
         {"env": {"A": "x" * 70_000}},
@@ -127,7 +129,9 @@ async def test_fields_that_break_their_rules(channel: grpc.aio.Channel) -> None:
     ],
 )
 async def test_what_no_sandbox_could_be_given(channel: grpc.aio.Channel, fields: dict[str, Any]) -> None:
-    request = pb.CreateSandboxRequest(sandbox_id=new_id("sbx"), owner_id=OWNER, session_id="ses_1", **fields)
+    request = pb.CreateSandboxRequest(
+        **{"sandbox_id": new_id("sbx"), "owner_id": OWNER, "session_id": "ses_1", **fields}
+    )
     found = await refusal(channel, "CreateSandbox", request, service_metadata(KEY, OWNER))
     assert found == ("INVALID_ARGUMENT", "INVALID_REQUEST")
 
