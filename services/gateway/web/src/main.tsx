@@ -7,6 +7,7 @@ import './styles/controls.css';
 import './styles/layout.css';
 import './styles/chat.css';
 import './styles/cards.css';
+import './styles/diff.css';
 import './styles/ansi.css';
 import './styles/phone.css';
 
