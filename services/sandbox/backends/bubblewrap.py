@@ -46,6 +46,19 @@ class BubblewrapLauncher:
     def __init__(self, data_dir: Path) -> None:
         self._folders = Folders(data_dir)
         self._runs: dict[str, str] = {}
+        self._lock: list[str] | None = None
+
+    async def usable(self) -> str:
+        """Empty if bubblewrap works here, else why not."""
+        if shutil.which("bwrap") is None:
+            return "bubblewrap is not installed"
+        if not python_inside():
+            return "there is no python3 below /usr"
+        if not await _probe(_lock()):
+            self._lock = _lock()
+            return ""
+        self._lock = []  # where the sandbox's user may make no user namespaces, none need be locked away
+        return await _probe([])
 
     def place(self, sandbox_id: str) -> Place:
         """See ports.Launcher."""
@@ -58,6 +71,8 @@ class BubblewrapLauncher:
     async def launch(self, sandbox: Sandbox, run_directory: str) -> Arrival:
         """See ports.Launcher."""
         owner = SANDBOX_UID if os.geteuid() == 0 else None
+        if self._lock is None and (reason := await self.usable()):
+            raise SandboxUnavailable(reason)
         kept = await asyncio.to_thread(self._folders.make, sandbox.sandbox_id, owner)
         for name, text in (("passwd", ACCOUNTS), ("group", GROUP), ("hosts", HOSTS)):
             await asyncio.to_thread((Path(run_directory) / name).write_text, text)
@@ -98,6 +113,7 @@ class BubblewrapLauncher:
             *("--remount-ro", "/", "--chdir", WORKSPACE, "--"),
             *LIMITS,
             *_drop(),
+            *(self._lock or []),
         ]
 
 
@@ -123,6 +139,29 @@ def _drop() -> list[str]:
     return ["/usr/bin/setpriv", *ids, "--inh-caps=-all", "--bounding-set=-all", "--no-new-privs", "--"]
 
 
+def _lock() -> list[str]:
+    """A user namespace that allows no further ones, where `_namespaces` made none: they open doors into the kernel."""
+    if os.geteuid() != 0:
+        return []
+    inside = ["--uid", str(SANDBOX_UID), "--gid", str(SANDBOX_UID)]
+    return ["/usr/bin/bwrap", "--unshare-user", "--disable-userns", *inside, "--dev-bind", "/", "/", "--"]
+
+
+async def _probe(lock: list[str]) -> str:
+    """Empty if a sandbox of this shape starts here, else what bubblewrap says."""
+    seen = [*_root(), "--proc", "/proc", "--dev", "/dev", "--perms", "1777", "--tmpfs", "/tmp"]  # noqa: S108
+    shape = [*_namespaces(), *seen, "--", *LIMITS, *_drop(), *lock]
+    try:
+        attachment = await pipes.start(["bwrap", *shape, "/bin/true"], {"PATH": "/usr/bin:/bin"}, "/")
+    except SandboxUnavailable as error:
+        return error.message
+    while await attachment.read():
+        pass
+    complaint = await attachment.complaint()
+    await attachment.close()
+    return complaint
+
+
 def _root() -> list[str]:
     parts = ["--ro-bind", "/usr", "/usr"]
     for name in ROOT_LINKS:
@@ -134,33 +173,3 @@ def _root() -> list[str]:
     for shared in SHARED:
         parts += ["--ro-bind-try", shared, shared]
     return parts
-
-
-async def usable() -> str:
-    """Empty if bubblewrap works here, else why not."""
-    if shutil.which("bwrap") is None:
-        return "bubblewrap is not installed"
-    if not python_inside():
-        return "there is no python3 below /usr"
-    probe = [
-        "bwrap",
-        *_namespaces(),
-        *_root(),
-        "--proc",
-        "/proc",
-        "--dev",
-        "/dev",
-        "--",
-        *LIMITS,
-        *_drop(),
-        "/bin/true",
-    ]
-    try:
-        attachment = await pipes.start(probe, {"PATH": "/usr/bin:/bin"}, "/")
-    except SandboxUnavailable as error:
-        return error.message
-    while await attachment.read():
-        pass
-    complaint = await attachment.complaint()
-    await attachment.close()
-    return complaint

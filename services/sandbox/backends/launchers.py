@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from services.rpc.logs import get_logger
-from services.sandbox.backends import bubblewrap
 from services.sandbox.backends.bubblewrap import BubblewrapLauncher
 from services.sandbox.backends.docker import DockerLauncher
 from services.sandbox.backends.process import UnconfinedLauncher
@@ -23,9 +22,10 @@ class Launchers:
         self._backend = backend
         self._allow_unconfined = allow_unconfined
         self._docker = docker
+        self._bubblewrap = BubblewrapLauncher(data_dir)
         self._all: Mapping[Confinement, Launcher] = {
             Confinement.DOCKER: docker,
-            Confinement.BUBBLEWRAP: BubblewrapLauncher(data_dir),
+            Confinement.BUBBLEWRAP: self._bubblewrap,
             Confinement.PROCESS: UnconfinedLauncher(data_dir),
         }
         self._chosen: Launcher | None = None
@@ -47,7 +47,7 @@ class Launchers:
 
     async def usable(self) -> list[Launcher]:
         """Those whose sandboxes can be looked for now."""
-        found: list[Launcher] = [self._all[Confinement.BUBBLEWRAP]]
+        found: list[Launcher] = [self._bubblewrap]
         if self._backend in ("auto", "docker") and not await self._docker.usable():
             found.append(self._docker)
         return found
@@ -64,8 +64,8 @@ class Launchers:
                 return self._docker
             reasons.append(reason)
         if self._backend in ("auto", "bubblewrap"):
-            if not (reason := await bubblewrap.usable()):
-                return self._all[Confinement.BUBBLEWRAP]
+            if not (reason := await self._bubblewrap.usable()):
+                return self._bubblewrap
             reasons.append(reason)
         log.error("no way to confine a sandbox", extra={"reasons": reasons})
         raise NoConfinement(f"{NoConfinement.default} Tried: {'; '.join(reasons)}")

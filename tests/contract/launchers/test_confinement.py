@@ -12,6 +12,7 @@ PROBES = {
     "cat /etc/shadow 2>/dev/null": b"",
     "touch /usr/x /etc/x /x 2>/dev/null; ls /usr/x /etc/x /x 2>/dev/null": b"",
     "echo 1 2>/dev/null >/proc/sys/kernel/core_pattern || echo refused": b"refused\n",
+    "unshare --user true || echo refused": b"refused\n",
     "ulimit -n": b"8192\n",
     "touch /tmp/x && echo 'echo ran' >/tmp/x && bash /tmp/x": b"ran\n",
     "cd ~ && pwd && touch here && ls": b"/var/lib/lucid/home\nhere\n",
