@@ -44,16 +44,25 @@ async def build(settings: Settings, connect: Callable[[str], grpc.aio.Channel]) 
     store = SqlEventStore(database, live.publish, settings.lease_seconds, live.forget)
     live.backed_by(store)
     signals = LocalSignals()
-    ports = _ports(settings, connect, store, live, signals)
+    models = ConfiguredModels(settings.providers)
+    ports = _ports(settings, connect, store, live, signals, models)
     runner = Runner(ports, signals, settings.lease_seconds, settings.sessions_at_once)
+
+    warming: list[asyncio.Task[None]] = []
 
     async def start() -> None:
         settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         await store.start()
         await runner.start()
+        # Providers' clients take seconds to load: not at the start, not at the first message either.
+        warming.append(asyncio.create_task(models.warm(), name="warm-models"))
 
     async def stop() -> None:
+        for task in warming:
+            task.cancel()
+        await asyncio.gather(*warming, return_exceptions=True)
         await runner.stop()
+        await models.close()
         await store.stop()
 
     return Service(
@@ -74,12 +83,13 @@ def _ports(
     store: SqlEventStore,
     live: LiveWatching,
     signals: LocalSignals,
+    models: ConfiguredModels,
 ) -> Ports:
     key = settings.internal_api_key
     return Ports(
         store=store,
         live=live,
-        models=ConfiguredModels(settings.providers),
+        models=models,
         workspace=SandboxWorkspace(connect(settings.sandbox_target), key),
         forge=IntegrationsForge(connect(settings.integrations_target), key),
         clock=_SystemClock(),
