@@ -1,6 +1,7 @@
 """Brings a session's ground into being: gate, sandbox, repository, first snapshot. Every step is safe to repeat."""
 
 import shlex
+from contextlib import suppress
 
 from lucid.sessions.v1.event_pb2 import CheckpointCreated, CommandCompleted, Error, SandboxChanged, StatusChanged
 
@@ -90,6 +91,9 @@ async def _clone(journal: Journal, gate: Gate) -> None:
     completed = await record_command(journal, new_id("itm"), "", command, timeout_ms=CLONE_TIMEOUT_MS)
     if completed.reason != CommandCompleted.REASON_EXITED or completed.exit_code != 0:
         words = (completed.tail or completed.head).decode(errors="replace").strip()[-600:]
+        # A token that was revoked in between says more, and what to do, than git's own words.
+        with suppress(ConnectionError):
+            await journal.ports.forge.open_gate(journal.record)
         raise ToolFailure("CLONE_FAILED", f"The repository could not be cloned.\n{words}")
     await _checkpoint(journal)
 
