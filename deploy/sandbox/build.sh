@@ -5,13 +5,12 @@
 #   SANDBOX_IMAGE        name of the image         (lucid-sandbox:latest)
 #   SANDBOX_CACHE_DIR    where the tarball is kept (~/.cache/lucid)
 #   SANDBOX_SUITE        Debian release            (bookworm)
-#   SANDBOX_MIRROR       Debian mirror             (http://deb.debian.org/debian)
+#   SANDBOX_MIRROR       address of a mirror       (mmdebstrap's own choice for the release)
 set -eu
 
 image=${SANDBOX_IMAGE:-lucid-sandbox:latest}
 cache=${SANDBOX_CACHE_DIR:-${HOME:-/root}/.cache/lucid}
 suite=${SANDBOX_SUITE:-bookworm}
-mirror=${SANDBOX_MIRROR:-http://deb.debian.org/debian}
 here=$(cd "$(dirname "$0")" && pwd)
 
 packages=$(sed -e '/^#/d' -e '/^$/d' "$here/packages.txt" | LC_ALL=C sort | paste -sd, -)
@@ -35,7 +34,7 @@ if [ ! -f "$tarball" ]; then
         --dpkgopt='path-include=/usr/share/doc/*/copyright' \
         --dpkgopt='path-exclude=/usr/share/locale/*' \
         --customize-hook="$here/customize.sh \"\$1\"" \
-        --format=tar "$suite" "$unfinished" "$mirror"
+        --format=tar "$suite" "$unfinished" ${SANDBOX_MIRROR:+"$SANDBOX_MIRROR"}
     mv "$unfinished" "$tarball"
     trap - EXIT
 fi
