@@ -1,6 +1,6 @@
 """The bare chain of a token: the model's stream read raw, nothing in between.
 
-The job: `model_url`, `streams`, `tokens`, `rate`. The result: `latencies` (seconds), `cpu` (seconds), `tokens`.
+The job: `model_url`, `streams`, `tokens`, `rate`. The result: `tokens`, their `p50` and `p99` (seconds), `cpu` (seconds).
 """
 
 import asyncio
@@ -12,6 +12,7 @@ import aiohttp
 
 from tests.benchmarks.machine import cpu_seconds
 from tests.benchmarks.scripted_model import STAMP, marker
+from tests.benchmarks.table import quantile
 
 
 async def run(job: dict[str, Any]) -> dict[str, Any]:
@@ -23,7 +24,12 @@ async def run(job: dict[str, Any]) -> dict[str, Any]:
         say = marker("tokens", job["tokens"], "bare", job["rate"])
         await asyncio.gather(*(_read(http, url, say, latencies) for _ in range(job["streams"])))
         cpu = cpu_seconds(os.getpid()) - before
-    return {"latencies": latencies, "cpu": cpu, "tokens": len(latencies)}
+    return {"cpu": cpu} | summary(latencies)
+
+
+def summary(latencies: list[float]) -> dict[str, Any]:
+    """How many tokens came, and how old they were."""
+    return {"tokens": len(latencies), "p50": quantile(latencies, 0.5), "p99": quantile(latencies, 0.99)}
 
 
 async def _read(http: aiohttp.ClientSession, url: str, say: str, latencies: list[float]) -> None:

@@ -1,7 +1,7 @@
 """The whole chain of a token: sessions answer a message each, and what they say is read from the page's socket.
 
 The job: `base_url`, `rpc`, `token`, `pid` (the product's), `sockets` (a list of lists of session ids), `tokens`,
-`rate`, `cid`. The result: `latencies`, `cpu` and `tokens` of the whole turns; `busy_cpu` and `busy_tokens` of the time
+`rate`, `cid`. The result: `p50`, `p99`, `cpu` and `tokens` of the whole turns; `busy_cpu` and `busy_tokens` of the time
 in which all of them speak; `resident` bytes of the product before and in the middle.
 """
 
@@ -19,6 +19,7 @@ from lucid.sessions.v1.event_pb2 import Frame
 from services.rpc.identity import user_metadata
 from services.sessions.client import SessionsClient
 from tests.benchmarks.machine import cpu_seconds, resident_bytes
+from tests.benchmarks.roles.bare_tokens import summary
 from tests.benchmarks.scripted_model import STAMP, marker
 from tests.benchmarks.socket_client import PageSocket, page_socket
 
@@ -98,8 +99,7 @@ async def _measure(
         "resident": [resident, resident_bytes(pid)],
     }
     await _until(readers, seen, lambda: seen.ended == len(everyone))
-    whole = {"cpu": cpu_seconds(pid) - cpu, "tokens": len(seen.latencies), "latencies": seen.latencies}
-    return whole | busy
+    return busy | {"cpu": cpu_seconds(pid) - cpu} | summary(seen.latencies)
 
 
 async def _until(readers: "list[asyncio.Task[None]]", seen: _Seen, holds: Any) -> None:

@@ -42,8 +42,9 @@ async def _started(product: Product) -> float:
     began = time.perf_counter()
     starting = asyncio.create_task(asyncio.to_thread(product.start))
     async with aiohttp.ClientSession() as http:
-        while not starting.done() and not await _answers(http, product.base_url):
-            await asyncio.sleep(_LOOK_EVERY)  # noqa: ASYNC110  # another process gives no event
+        # Another process gives no event to wait for.
+        while not starting.done() and not await _answers(http, product.base_url):  # noqa: ASYNC110
+            await asyncio.sleep(_LOOK_EVERY)
     took = (time.perf_counter() - began) * 1e3
     await starting
     return took
