@@ -116,6 +116,23 @@ class Product:
             return False
 
 
+def remove_containers(data_dir: Path) -> None:
+    """Containers outlive a product by design; this one will not come back for them."""
+    instance = data_dir / "instance_id"
+    if not instance.is_file() or shutil.which("docker") is None:
+        return
+    listed = ["docker", "ps", "-aq", "--filter", f"label=lucid.instance={instance.read_text().strip()}"]
+    found = subprocess.run(listed, capture_output=True, text=True, check=False).stdout.split()
+    if not found:
+        return
+    names = subprocess.run(
+        ["docker", "inspect", "--format", "{{.Name}}", *found], capture_output=True, text=True, check=False
+    ).stdout.split()
+    subprocess.run(["docker", "rm", "-f", *found], capture_output=True, check=False)
+    volumes = [f"{name.lstrip('/')}{suffix}" for name in names for suffix in ("", "-state")]
+    subprocess.run(["docker", "volume", "rm", "-f", *volumes], capture_output=True, check=False)
+
+
 StartProduct = Callable[..., Product]
 
 
@@ -134,6 +151,7 @@ def start_product() -> Iterator[StartProduct]:
     yield start
     for product in started:
         product.stop()
+        remove_containers(product.data_dir)
         shutil.rmtree(product.folder, ignore_errors=True)
 
 
