@@ -79,6 +79,7 @@ class PageUser:
 
     async def fill_in(self, task: str, model: str = "", repository: str = "") -> None:
         """Everything of a new session but its start; without a repository an empty workspace."""
+        await self.page.goto(self.base_url)
         await self.part("new-session").first.click()
         if repository:
             await self.part("repo-picker").fill(repository)

@@ -157,8 +157,9 @@ const FOLDERS: Folders = {
 
   turnCompleted(timeline, event, value) {
     closeWaiting(timeline, 'turn');
+    // A long answer's summary is only its beginning.
     const answer = timeline.cards.findLast((card) => card.kind === 'text' && card.channel === 'message');
-    const said = answer?.kind === 'text' && answer.turnId === event.turnId && answer.text.trim() === value.summary.trim();
+    const said = answer?.kind === 'text' && answer.turnId === event.turnId && answer.text.trim().startsWith(value.summary.trim());
     add(timeline, { ...base(event, `turn:${event.seq}`), kind: 'turn', turn: value, summary: said ? '' : value.summary });
   },
 

@@ -201,6 +201,9 @@ describe('cards', () => {
     const said = play(...log(answer, [completed(Channel.MESSAGE, 'Done. '), 'i'], end('Done.')));
     expect(only(said, 'turn')[0]?.summary).toBe('');
     expect(only(play(...log(end('Done.'))), 'turn')[0]?.summary).toBe('Done.');
+    // Of a long answer the summary is the beginning.
+    const long = play(...log(answer, [completed(Channel.MESSAGE, 'Done. And more.'), 'i'], end('Done.')));
+    expect(only(long, 'turn')[0]?.summary).toBe('');
   });
 
   it('fills the header from the log', () => {
