@@ -1,16 +1,20 @@
 """Grounds that only the tests of the whole product stand on."""
 
 import contextlib
+import shutil
+import tempfile
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.fakes.model_server import ModelServer, Say
+from tests.fakes.model_server import ModelServer, Say, Script
 from tests.grounds.canary import Canary
-from tests.grounds.hosted import FILES, MODEL_KEY, DockerGround, Ground, WatchedGitHub, delete_sessions
-from tests.grounds.product import StartProduct
+from tests.grounds.hosted import Ground, Installation, delete_sessions, installed
+from tests.grounds.product import Product, StartProduct
+
+NOTHING = Say("", calls=[("finish", {"summary": "Done."})])
 
 
 @pytest.fixture
@@ -20,18 +24,52 @@ def start_ground(
     """Starts a ground: `start_ground(script, backend, apart=False)`."""
     with contextlib.ExitStack() as stack:
 
-        def start(script: Callable[[list[dict[str, Any]]], Say], backend: str, apart: bool = False) -> Ground:
+        def start(script: Script, backend: str, apart: bool = False) -> Ground:
             if backend == "docker":
                 request.getfixturevalue("docker_engine")
-            github, model = stack.enter_context(WatchedGitHub(tmp_path)), stack.enter_context(ModelServer(script))
-            canary = Canary()
-            github.add_account("ada", canary.token)
-            github.add_repository("ada/tea", FILES, private=True)
-            github.add_repository("ada/other", {"secret.txt": "the other one\n"}, private=True)
-            env = {"OPENAI_BASE_URL": f"{model.url}/v1", "OPENAI_API_KEY": MODEL_KEY, "SANDBOX_BACKEND": backend}
-            product = start_product(apart=apart, env=env | github.environment())
-            ground = (DockerGround if backend == "docker" else Ground)(product, github, model, canary)
+            model = stack.enter_context(ModelServer(script))
+            ground = Ground(stack.enter_context(installed(start_product, tmp_path, model, backend, apart)))
             stack.callback(delete_sessions, ground)
             return ground
 
         yield start
+
+
+@pytest.fixture(scope="module")
+def module_products() -> Iterator[StartProduct]:
+    """As start_product, for a whole file: a start takes seconds."""
+    with contextlib.ExitStack() as stack:
+
+        def start(apart: bool = False, env: dict[str, str] | None = None) -> Product:
+            product = Product(Path(tempfile.mkdtemp(prefix="lucid-")), apart, env)
+            stack.callback(shutil.rmtree, product.folder, ignore_errors=True)
+            stack.callback(product.stop)
+            product.start()
+            return product
+
+        yield start
+
+
+@pytest.fixture(scope="module")
+def module_installation(
+    module_products: StartProduct, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Installation]:
+    """A product on the stand-ins for a whole file."""
+    folder = tmp_path_factory.mktemp("github")
+    with (
+        ModelServer([NOTHING]) as model,
+        installed(module_products, folder, model, "bubblewrap", False) as installation,
+    ):
+        yield installation
+
+
+@pytest.fixture
+async def ground(module_installation: Installation) -> Ground:
+    """The file's product, with a new person, stand-ins that work, and a canary; its channels live in the test's loop."""
+    installation, canary = module_installation, Canary()
+    installation.github.reset()
+    installation.github.tokens.clear()
+    installation.github.add_account("ada", canary.token)
+    installation.model.requests.clear()
+    installation.model.script = [NOTHING]
+    return Ground(installation._replace(canary=canary), f"{uuid.uuid4().hex}@example.org")

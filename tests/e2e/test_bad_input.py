@@ -1,6 +1,6 @@
 """Input that is wrong gets its stable reason in the contract's shape, at the edge; nothing is made and nothing lost."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from typing import Any
 
 import grpc
@@ -12,7 +12,6 @@ from lucid.sessions.v1 import sessions_pb2 as pb
 from services.integrations.client import IntegrationsClient
 from services.rpc.errors import Code
 from services.rpc.status import RemoteError, from_rpc_error
-from tests.fakes.model_server import Say
 from tests.fakes.viewer import Viewer
 from tests.grounds.hosted import MODEL, Ground
 from tests.grounds.person import Person, turn_ended
@@ -51,11 +50,7 @@ class World:
 
 
 @pytest.fixture
-async def world(start_ground: Callable[..., Ground]) -> World:
-    def script(messages: list[dict[str, Any]]) -> Say:
-        return Say("", calls=[("finish", {"summary": "Done."})])
-
-    ground = start_ground(script, "bubblewrap")
+async def world(ground: Ground) -> World:
     assert ground.rest.post("/integrations", {"provider": "github", "token": ground.canary.token}).status == 200
     session = await ground.person.create("Nothing much.", model=MODEL)
     await ground.person.follow(Viewer(session.session_id), turn_ended)
@@ -152,7 +147,7 @@ async def reason(call: Awaitable[Any]) -> tuple[Code, str]:
     with pytest.raises(RemoteError) as refused:
         await call
     assert "Traceback" not in refused.value.message
-    return refused.value.code, refused.value.reason  # type: ignore[return-value]
+    return refused.value.code, refused.value.reason
 
 
 async def first(answers: Any) -> Any:
@@ -208,7 +203,7 @@ async def test_grpc_hides_what_is_not_ones_own(world: World) -> None:
 async def test_grpc_refuses_bytes_that_are_no_message(world: World) -> None:
     before = await world.state()
     async with grpc.aio.insecure_channel(world.ground.product.rpc["sessions"]) as channel:
-        raw = channel.unary_unary("/lucid.sessions.v1.SessionsService/CreateSession")
+        raw: Any = channel.unary_unary("/lucid.sessions.v1.SessionsService/CreateSession")
         for data in (b"\x12\x02\xff\xfe", b"\x12\xff", b"\xff" * 20):
             assert await raw_reason(raw, world, data) == (Code.INVALID_ARGUMENT, "INVALID_REQUEST"), data
         code, _ = await raw_reason(raw, world, b"\x12" + varint(MEGABYTES) + b"x" * MEGABYTES)
@@ -223,7 +218,7 @@ async def raw_reason(call: Any, world: World, data: bytes) -> tuple[Code, str]:
     with pytest.raises(grpc.aio.AioRpcError) as refused:
         await call(data, metadata=world.ada.metadata, timeout=20)
     error = from_rpc_error(refused.value)
-    return error.code, error.reason  # type: ignore[return-value]
+    return error.code, error.reason
 
 
 def varint(number: int) -> bytes:

@@ -1,7 +1,6 @@
 """Messages that come while the agent works wait as chips; a question waits for its answer, also over a kill -9."""
 
 import threading
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -15,7 +14,6 @@ from tests.grounds.hosted import MODEL, Ground
 from tests.grounds.person import is_event, turn_ended
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
-StartGround = Callable[..., Ground]
 WAITING = StatusChanged.PHASE_WAITING_USER
 
 
@@ -42,9 +40,9 @@ def queue_changes(events: list[Event]) -> list[tuple[int, str, list[str]]]:
     return [(change.change, change.queue_item_id, list(change.order)) for change in changes]
 
 
-async def test_messages_wait_their_turn_and_are_taken_once(start_ground: StartGround) -> None:
+async def test_messages_wait_their_turn_and_are_taken_once(ground: Ground) -> None:
     script = Busy()
-    ground = start_ground(script, "bubblewrap")
+    ground.model.script = script
     session_id = (await ground.person.create("Work.", model=MODEL)).session_id
     viewer = Viewer(session_id)
     await ground.person.follow(viewer, is_event("command_started"))
@@ -93,8 +91,8 @@ def ask(messages: list[dict[str, Any]]) -> Say:
 
 
 @pytest.mark.parametrize("killed", [False, True], ids=["alive", "killed"])
-async def test_a_question_waits_for_its_answer(start_ground: StartGround, killed: bool) -> None:
-    ground = start_ground(ask, "bubblewrap")
+async def test_a_question_waits_for_its_answer(ground: Ground, killed: bool) -> None:
+    ground.model.script = ask
     session_id = (await ground.person.create("Serve a drink.", model=MODEL)).session_id
     viewer = Viewer(session_id)
     await ground.person.follow(viewer, lambda frame: frame.event.status_changed.phase == WAITING)

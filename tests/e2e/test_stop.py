@@ -71,11 +71,15 @@ async def both_sleep(argument: str) -> bool:
     return False
 
 
-@pytest.mark.parametrize("way", ["grpc", "rest"])
 @pytest.mark.parametrize("backend", BACKENDS)
-async def test_what_ignores_signals_is_stopped(start_ground: StartGround, backend: str, way: str) -> None:
+async def test_what_ignores_signals_is_stopped(start_ground: StartGround, backend: str) -> None:
     script = Stubborn()
     ground = start_ground(script, backend)
+    for way in ("grpc", "rest"):
+        await check_stop_of_a_command(ground, script, way)
+
+
+async def check_stop_of_a_command(ground: Ground, script: Stubborn, way: str) -> None:
     person = ground.person
     session = await person.create("Please sleep.", model=MODEL)
     viewer = Viewer(session.session_id)
@@ -91,9 +95,13 @@ async def test_what_ignores_signals_is_stopped(start_ground: StartGround, backen
     await goes_on(ground, viewer)
 
 
-@pytest.mark.parametrize("way", ["grpc", "rest"])
-async def test_a_stop_in_mid_token_keeps_the_words(start_ground: StartGround, way: str) -> None:
+async def test_a_stop_in_mid_token_keeps_the_words(start_ground: StartGround) -> None:
     ground = start_ground(Stubborn(), "bubblewrap")
+    for way in ("grpc", "rest"):
+        await check_stop_of_a_text(ground, way)
+
+
+async def check_stop_of_a_text(ground: Ground, way: str) -> None:
     session = await ground.person.create("Please talk.", model=MODEL)
     viewer = Viewer(session.session_id)
     await ground.person.follow(viewer, has_talked)

@@ -145,7 +145,7 @@ def with_argument(text: str) -> list[int]:
 
 def container_pids(container: Container) -> set[int]:
     """Process ids of a container, as this machine counts them."""
-    answer: dict[str, Any] = container.top()  # type: ignore[no-untyped-call]
+    answer = cast(dict[str, Any], container.top())
     column = answer["Titles"].index("PID")
     return {int(row[column]) for row in answer["Processes"]}
 

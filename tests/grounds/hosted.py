@@ -1,9 +1,10 @@
 """The product beside GitHub's stand-in: a person whose token is a canary, and a model that plays a script."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 import docker
 from lucid.sessions.v1 import sessions_pb2 as pb
@@ -15,7 +16,7 @@ from tests.fakes.model_server import ModelServer, Say
 from tests.fakes.viewer import Viewer
 from tests.grounds.canary import Canary, below, container_pids
 from tests.grounds.person import Person, turn_ended
-from tests.grounds.product import Product
+from tests.grounds.product import Product, StartProduct
 from tests.grounds.rest import Rest
 
 FILES = {
@@ -35,6 +36,11 @@ class WatchedGitHub(GitHubStandIn):
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
+        self.reset()
+
+    def reset(self) -> None:
+        """Nothing fails, nobody looks."""
+        self.failures.clear()
         self.while_git: Callable[[], object] = lambda: None
         self.while_api: Callable[[], object] = lambda: None
         self.before_git: Callable[[], object] = lambda: None
@@ -52,15 +58,40 @@ class WatchedGitHub(GitHubStandIn):
         return super()._failure(method, path)
 
 
-class Ground:
-    """A product on the stand-ins, a person with the canary as token, and everything that was said."""
+class Installation(NamedTuple):
+    """A running product, the stand-ins that it knows, and the token that opens them."""
 
-    def __init__(self, product: Product, github: WatchedGitHub, model: ModelServer, canary: Canary) -> None:
-        self.product, self.github, self.model, self.canary = product, github, model, canary
-        self.person, self.rest = Person(product), Rest(product)
+    product: Product
+    github: WatchedGitHub
+    model: ModelServer
+    canary: Canary
+    backend: str
+
+
+@contextmanager
+def installed(
+    start_product: StartProduct, folder: Path, model: ModelServer, backend: str, apart: bool
+) -> Iterator[Installation]:
+    """A product whose GitHub (in `folder`) and model are stand-ins, and a token for Ada's two private repositories."""
+    github, canary = WatchedGitHub(folder), Canary()
+    with github:
+        github.add_account("ada", canary.token)
+        github.add_repository("ada/tea", FILES, private=True)
+        github.add_repository("ada/other", {"secret.txt": "the other one\n"}, private=True)
+        env = {"OPENAI_BASE_URL": f"{model.url}/v1", "OPENAI_API_KEY": MODEL_KEY, "SANDBOX_BACKEND": backend}
+        product = start_product(apart=apart, env=env | github.environment())
+        yield Installation(product, github, model, canary, backend)
+
+
+class Ground:
+    """A person with the canary as token, on an installation, and everything that was said."""
+
+    def __init__(self, installation: Installation, email: str = "ada@example.org") -> None:
+        self.product, self.github, self.model, self.canary, self.backend = installation
+        self.person, self.rest = Person(self.product, email), Rest(self.product, email)
         # The operator gives the model's key in the environment; from there on it goes to the provider only.
         self.key = Canary(MODEL_KEY)
-        github.while_git = self.look_at_processes
+        self.github.while_git = self.look_at_processes
 
     def look_at_processes(self) -> None:
         """The product itself may hold the token in memory while it uses it; nothing below it may, and no sandbox."""
@@ -73,7 +104,11 @@ class Ground:
         self.key.look_at_processes(inside, memory=False)
 
     def containers_now(self) -> list[Any]:
-        return []
+        """The person's sandboxes, as far as they are containers."""
+        if self.backend != "docker":
+            return []
+        user_id = self.rest.get("/auth/me").body["user"]["id"]
+        return list(docker.from_env().containers.list(filters={"label": f"lucid.user_id={user_id}"}))
 
     async def look_everywhere(self, session: pb.Session, viewer: Viewer) -> None:
         """All that is left of a run."""
@@ -95,18 +130,6 @@ class Ground:
         wanted = {"memory", "cmdline", "environ", "file", "git object", "log", "event", "model", "rest"}
         assert wanted <= canary.looked_at | ({"git object"} if self.containers_now() else set())
         assert canary.found + self.key.found == []
-
-
-class DockerGround(Ground):
-    """Its sandboxes are containers."""
-
-    def containers_now(self) -> list[Any]:
-        mine = {"label": f"lucid.user_id={self.user_id}"}
-        return docker.from_env().containers.list(filters=mine)
-
-    @property
-    def user_id(self) -> str:
-        return str(self.rest.get("/auth/me").body["user"]["id"])
 
 
 def delete_sessions(ground: Ground) -> None:
