@@ -1,3 +1,5 @@
+"""What a sandbox cannot do, seen from inside, on every launcher."""
+
 import pytest
 from lucid.sandbox.v1 import sandbox_pb2 as pb
 

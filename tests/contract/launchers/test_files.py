@@ -1,3 +1,5 @@
+"""Files through the helper, and the paths that lead out of the workspace."""
+
 import contextlib
 import hashlib
 import stat

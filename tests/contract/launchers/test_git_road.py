@@ -1,3 +1,5 @@
+"""The one way out: from the forwarder inside to a gate outside."""
+
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace

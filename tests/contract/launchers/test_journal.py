@@ -1,3 +1,5 @@
+"""A key is started at most once, also when the helper dies."""
+
 import asyncio
 
 import pytest

@@ -1,3 +1,5 @@
+"""Commands: output, ends, carried state, background processes."""
+
 import asyncio
 import contextlib
 

@@ -1,3 +1,5 @@
+"""Snapshots, with counts equal to git's own."""
+
 import os
 import shutil
 import subprocess

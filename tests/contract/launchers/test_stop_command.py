@@ -1,3 +1,5 @@
+"""A stop leaves no process behind."""
+
 import asyncio
 import time
 

@@ -1,3 +1,5 @@
+"""How a command is followed between its start and its end."""
+
 from pathlib import Path
 
 import pytest

@@ -1,3 +1,5 @@
+"""Reading git's diff output."""
+
 import io
 
 from services.sandbox.guest import diffs

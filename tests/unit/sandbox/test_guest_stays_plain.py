@@ -1,3 +1,5 @@
+"""The helper needs the standard library only, from Python 3.7 on."""
+
 import ast
 import asyncio
 import json

@@ -1,3 +1,5 @@
+"""The helper's durable record of keys."""
+
 import json
 from pathlib import Path
 from typing import Any

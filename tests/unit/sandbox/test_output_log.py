@@ -1,3 +1,5 @@
+"""The bounded log of an output."""
+
 from pathlib import Path
 from typing import Any
 

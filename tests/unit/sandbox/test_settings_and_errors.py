@@ -1,3 +1,5 @@
+"""Settings that make no sense, and refusals with their reasons."""
+
 import subprocess
 from pathlib import Path
 from typing import Any
