@@ -1,4 +1,4 @@
-"""A browser that is refreshed, or cut off, at random moments of a run shows the log in the end: nothing twice, nothing lost."""
+"""A browser that is refreshed, or cut off, at random moments of a run ends with the log: nothing twice or lost."""
 
 import random
 import threading
@@ -127,7 +127,7 @@ async def check_end(user: PageUser, product: Product, session_id: str, snapshots
 
 
 def is_beginning(shown: list[Card], truth: list[Card]) -> bool:
-    """Completed cards as they are in the log; one in progress with a beginning of its text, and only as the last one."""
+    """Completed cards as they are in the log; one in progress with a beginning of its text, and only as the last."""
     if len(shown) > len(truth):
         return False
     for place, (card, true) in enumerate(zip(shown, truth, strict=False)):

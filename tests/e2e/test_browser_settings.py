@@ -1,4 +1,4 @@
-"""The GitHub token in the settings: saved, shown masked with its owner, refused in words, cleared; never shown again."""
+"""The GitHub token in the settings: saved, shown masked with its owner, refused in words, cleared; never whole."""
 
 from pathlib import Path
 

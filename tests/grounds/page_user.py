@@ -33,7 +33,7 @@ PAINT_WATCH = """(() => {
   let waiting = false;
   const look = () => {
     waiting = false;
-    const open = [...document.querySelectorAll('[data-testid=thought]:not([data-seq]), [data-testid=answer]:not([data-seq])')];
+    const open = [...document.querySelectorAll(':is([data-testid=thought], [data-testid=answer]):not([data-seq])')];
     const shown = open.at(-1)?.querySelector('.markdown')?.textContent.length;
     if (shown) seen.frames.push(shown);
     for (const card of document.querySelectorAll('[data-testid=command]')) {
