@@ -65,7 +65,7 @@ def module_installation(
 
 @pytest.fixture
 async def ground(module_installation: Installation) -> Ground:
-    """The file's product, with a new person, stand-ins that work, and a canary; its channels live in the test's loop."""
+    """The file's product, with a new person, stand-ins that work, and a canary; all its channels are this test's."""
     installation, canary = module_installation, Canary()
     installation.github.reset()
     installation.github.tokens.clear()

@@ -23,9 +23,9 @@ def work(messages: list[dict[str, Any]]) -> Say:
     edit = {"command": "replace", "path": "tea.py", "old_text": "'black': 3", "new_text": "'black': 4"}
     push = f"git switch -qc {branch} && git add tea.py && git commit -qm 'Brew black tea for 4 minutes'"
     steps = [
-        command("cat AGENTS.md && python3 test_tea.py"),
+        command("cat AGENTS.md && python3 -B test_tea.py"),
         Say("It fails. Black tea wants four.", calls=[("edit_file", edit)]),
-        command("python3 test_tea.py"),
+        command("python3 -B test_tea.py"),
         command(f"{push} && git push -u origin {branch}"),
         Say("Pushed.", calls=[("open_pull_request", {"title": "Brew black tea for 4 minutes", "body": "Tested."})]),
         Say("Done.", calls=[("finish", {"summary": "Black tea takes 4 minutes now."})]),

@@ -20,7 +20,7 @@ from tests.grounds.product import Product, StartProduct
 from tests.grounds.rest import Rest
 
 FILES = {
-    "AGENTS.md": "Run the tests with `python3 test_tea.py`.\n",
+    "AGENTS.md": "Run the tests with `python3 -B test_tea.py`.\n",
     "tea.py": "def minutes(kind):\n    return {'green': 3, 'black': 3}[kind]\n",
     "test_tea.py": "from tea import minutes\nassert minutes('black') == 4\nprint('all good')\n",
 }
