@@ -1,6 +1,6 @@
 """The bare chain of a token: the model's stream read raw, nothing in between.
 
-The job: `model_url`, `streams`, `tokens`, `rate`. The result: `tokens`, their `p50` and `p99` (seconds), `cpu` (seconds).
+The job: `model_url`, `streams`, `tokens`, `rate`. The result: `tokens`, their `p50` and `p99`, `cpu`; in seconds.
 """
 
 import asyncio
