@@ -58,7 +58,11 @@ class LocalProvider:
 
     async def find_pull_request(self, token: str, full_name: str, head: str, base: str) -> PullRequest | None:
         """The open pull request of that branch."""
-        return await self._pull_requests.find_open(full_name, head, base)
+        found = await self._pull_requests.find_open(full_name, head, base)
+        if found is None:
+            return None
+        comparison = await self._git.compare(full_name, base, head)
+        return replace(found, added=comparison.added, removed=comparison.removed)
 
     async def create_pull_request(self, token: str, full_name: str, proposal: Proposal) -> PullRequest:
         """Makes it. Raises PullRequestExists, PullRequestRefused, BranchNotPushed."""
