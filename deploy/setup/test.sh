@@ -8,4 +8,5 @@ if ! "$here/test-machine.sh"; then
   [ -z "${CI:-}" ] || exit 1
   echo "This machine lacks something (above); the tests that need it will fail." >&2
 fi
-.venv/bin/python -m pytest "$@"
+# Two at a time: many tests wait for processes. A file's tests stay together, they share their grounds.
+.venv/bin/python -m pytest -n 2 --dist loadfile "$@"
