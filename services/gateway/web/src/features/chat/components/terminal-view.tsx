@@ -7,6 +7,9 @@ import type { ReactNode } from 'react';
 import { TerminalFeed } from '../stores/terminal-feed';
 import type { TimelineStore } from '../stores/timeline-store';
 
+/** Operating system commands that are passed over: titles, links, the clipboard. */
+const UNHEARD = [0, 1, 2, 8, 52];
+
 /** A read-only terminal with every command and its output as it comes. */
 export default function TerminalView({ store }: { store: TimelineStore }): ReactNode {
   const host = useRef<HTMLDivElement>(null);
@@ -28,6 +31,8 @@ function attach(host: HTMLElement, store: TimelineStore): () => void {
     cursorBlink: false,
     theme: themeOf(host),
   });
+  // What a command prints can neither make links, nor set titles or the clipboard.
+  for (const code of UNHEARD) terminal.parser.registerOscHandler(code, () => true);
   const fit = new FitAddon();
   terminal.loadAddon(fit);
   terminal.open(host);
