@@ -54,7 +54,7 @@ async def test_the_loop_in_a_container(
     containers: list[Any] = []
     while not containers and not walking.done():
         await asyncio.sleep(0.2)
-        of_session = {"label": f"lucid.session_id={page.url.rpartition('/')[2]}"}
+        of_session: dict[str, str | list[str] | bool] = {"label": f"lucid.session_id={page.url.rpartition('/')[2]}"}
         containers = await asyncio.to_thread(docker_engine.containers.list, filters=of_session)
     session_id = await walking
     assert len(containers) == 1

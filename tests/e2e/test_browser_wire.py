@@ -76,7 +76,7 @@ def reason(trailers: dict[str, str]) -> str:
     status = status_pb2.Status.FromString(base64.b64decode(packed + "=" * (-len(packed) % 4)))
     info = error_details_pb2.ErrorInfo()
     assert status.details[0].Unpack(info)
-    return info.reason
+    return str(info.reason)
 
 
 async def test_grpc_web_answers_and_refuses(ground: PageUser) -> None:
