@@ -2,7 +2,8 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+import functools
+from collections.abc import AsyncIterator
 from typing import Any
 
 import grpc
@@ -65,7 +66,7 @@ def service(servicer: Servicer) -> Service:
         pass
 
     access = {f"/{NAME}/GetSession": Access.USER, f"/{NAME}/WatchEvents": Access.USER}
-    register: Callable[[Any], None] = lambda server: pb_grpc.add_SessionsServiceServicer_to_server(servicer, server)
+    register = functools.partial(pb_grpc.add_SessionsServiceServicer_to_server, servicer)
     return Service("sessions", (NAME,), register, access, nothing, nothing)
 
 

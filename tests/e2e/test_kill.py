@@ -4,6 +4,7 @@ import asyncio
 import collections
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -50,6 +51,10 @@ def call_started(frame: Frame) -> bool:
     return frame.event.HasField("tool_call_started")
 
 
+def further_than(seq: int) -> Callable[[Frame], bool]:
+    return lambda frame: frame.event.seq > seq
+
+
 async def test_kill_nine_loses_and_doubles_nothing(start_product: StartProduct) -> None:
     script = Script()
     with ModelServer(script) as model:
@@ -71,7 +76,7 @@ async def test_kill_nine_loses_and_doubles_nothing(start_product: StartProduct) 
             up = time.monotonic()
             await asyncio.gather(
                 *(
-                    person.follow(viewer, lambda frame, seq=seq: frame.event.seq > seq + 1, LEASE_SECONDS + 4)
+                    person.follow(viewer, further_than(seq + 1), LEASE_SECONDS + 4)
                     for viewer, seq in zip(viewers, before, strict=True)
                 )
             )
@@ -98,7 +103,7 @@ async def check(person: Person, session: Any, viewer: Viewer) -> None:
 
 def assert_every_item_ended_once(stored: list[Event]) -> None:
     for kind in ("text", "command", "tool_call"):
-        started = [event.item_id for event in stored if event.HasField(f"{kind}_started")]
-        completed = [event.item_id for event in stored if event.HasField(f"{kind}_completed")]
+        started = [event.item_id for event in stored if event.WhichOneof("payload") == f"{kind}_started"]
+        completed = [event.item_id for event in stored if event.WhichOneof("payload") == f"{kind}_completed"]
         assert sorted(started) == sorted(completed)
         assert len(set(started)) == len(started)
