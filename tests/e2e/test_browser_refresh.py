@@ -100,10 +100,10 @@ async def cut_off(user: PageUser, wire: Wire, rng: random.Random) -> list[list[C
     page, state = user.page, user.part("connection-state")
     await page.wait_for_timeout(rng.uniform(0, 700))
     before = await user.cards()
-    # The browser knows that it is offline, but keeps an open socket: the wire ends that.
-    await page.context.set_offline(True)
+    # A browser that is told to be offline keeps its open socket, silent: the wire ends that.
     wire.cut()
     await expect(state).not_to_have_attribute("data-state", "live")
+    await page.context.set_offline(True)
     await page.wait_for_timeout(rng.uniform(500, 2000))
     meanwhile = await user.cards()
     wire.mend()

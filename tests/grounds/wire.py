@@ -12,13 +12,12 @@ class Wire:
     def __init__(self, port: int) -> None:
         self._port = port
         self._open: set[asyncio.StreamWriter] = set()
-        self.connections = 0
         self.is_cut = False
         self.base_url = ""
 
     def cut(self) -> None:
         self.is_cut = True
-        for writer in self._open:
+        for writer in list(self._open):
             writer.transport.abort()
 
     def mend(self) -> None:
@@ -29,10 +28,11 @@ class Wire:
         if self.is_cut:
             writer.transport.abort()
             return
-        self.connections += 1
         far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._port)
         ends = {writer, far_writer}
         self._open |= ends
+        if self.is_cut:
+            self.cut()
         try:
             await asyncio.gather(_pump(reader, far_writer), _pump(far_reader, writer))
         finally:
