@@ -29,7 +29,7 @@ MODEL_KEY = "sk-CANARY-of-the-model-0123456789"
 
 
 class WatchedGitHub(GitHubStandIn):
-    """Calls `while_git` in the middle of each request of git: that is when the token is at work.
+    """Calls `while_git` in the middle of each fetch and push of git: that is when the token is at work.
 
     `while_api` and `before_git` are called before a request of their kind is judged.
     """
@@ -50,7 +50,8 @@ class WatchedGitHub(GitHubStandIn):
         super().serve_git(request, path, query)
 
     def _run_backend(self, request: Request, path: str, query: str, body: IO[bytes]) -> None:
-        self.while_git()
+        if request.command == "POST":
+            self.while_git()
         super()._run_backend(request, path, query, body)
 
     def _failure(self, method: str, path: str) -> Failure | None:
@@ -91,6 +92,7 @@ class Ground:
         self.person, self.rest = Person(self.product, email), Rest(self.product, email)
         # The operator gives the model's key in the environment; from there on it goes to the provider only.
         self.key = Canary(MODEL_KEY)
+        self._containers: list[Any] = []
         self.github.while_git = self.look_at_processes
 
     def look_at_processes(self) -> None:
@@ -105,10 +107,10 @@ class Ground:
 
     def containers_now(self) -> list[Any]:
         """The person's sandboxes, as far as they are containers."""
-        if self.backend != "docker":
-            return []
-        user_id = self.rest.get("/auth/me").body["user"]["id"]
-        return list(docker.from_env().containers.list(filters={"label": f"lucid.user_id={user_id}"}))
+        if self.backend == "docker" and not self._containers:
+            user_id = self.rest.get("/auth/me").body["user"]["id"]
+            self._containers = docker.from_env().containers.list(filters={"label": f"lucid.user_id={user_id}"})
+        return self._containers
 
     async def look_everywhere(self, session: pb.Session, viewer: Viewer) -> None:
         """All that is left of a run."""
