@@ -18,7 +18,7 @@ from services.rpc.inproc import InprocServer
 
 __all__ = ["Access", "Service", "grpc_server", "register_inproc", "stop_requested"]
 
-DRAIN_SECONDS = 5.0
+DRAIN_SECONDS = 2.0
 HEALTH = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
 _OPEN = (f"/{HEALTH}/", f"/{reflection.SERVICE_NAME}/")
 

@@ -159,6 +159,8 @@ def _variables(place: Place) -> dict[str, str]:
         "TERM": "dumb",
         "PAGER": "cat",
         "GIT_PAGER": "cat",
+        # Python takes bytecode for fresh when a file's second and size are those of before: an edit may be missed.
+        "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONUNBUFFERED": "1",
         "GIT_CONFIG_SYSTEM": f"{place.run}/gitconfig",
         "GIT_TERMINAL_PROMPT": "0",
