@@ -12,26 +12,26 @@ class Wire:
     def __init__(self, port: int) -> None:
         self._port = port
         self._open: set[asyncio.StreamWriter] = set()
-        self.is_cut = False
+        self._cut = asyncio.Event()
         self.base_url = ""
 
     def cut(self) -> None:
-        self.is_cut = True
+        self._cut.set()
         for writer in list(self._open):
             writer.transport.abort()
 
     def mend(self) -> None:
-        self.is_cut = False
+        self._cut.clear()
 
     async def carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection, both ways, until either side ends."""
-        if self.is_cut:
+        if self._cut.is_set():
             writer.transport.abort()
             return
         far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._port)
         ends = {writer, far_writer}
         self._open |= ends
-        if self.is_cut:
+        if self._cut.is_set():
             self.cut()
         try:
             await asyncio.gather(_pump(reader, far_writer), _pump(far_reader, writer))
