@@ -1,29 +1,24 @@
-"""Runs integrations alone: `python -m services.integrations`."""
+"""`python -m services.integrations`: the integrations service alone, beside services that run elsewhere."""
 
-import asyncio
 import os
+
+import uvloop
 
 from services.integrations.server import build
 from services.integrations.settings import Settings
 from services.rpc import logs
 from services.rpc.channels import open_channel
 from services.rpc.identity import Verifier
-from services.rpc.serving import grpc_server, stop_requested
+from services.rpc.serving import run_alone
 
 
 async def main() -> None:
     """Serves until SIGINT or SIGTERM."""
-    logs.configure()
     settings = Settings.from_env(os.environ)
-    service = await build(settings, open_channel)
-    await service.start()
     verifier = Verifier(settings.session_secret, settings.internal_api_key)
-    try:
-        async with grpc_server([service], settings.rpc_listen, verifier):
-            await stop_requested()
-    finally:
-        await service.stop()
+    await run_alone(await build(settings, open_channel), settings.rpc_listen, verifier)
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    logs.configure()
+    uvloop.run(main())

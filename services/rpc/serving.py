@@ -16,7 +16,7 @@ from services.rpc.guard import Access, Guard, Handler
 from services.rpc.identity import Verifier
 from services.rpc.inproc import InprocServer
 
-__all__ = ["Access", "Service", "grpc_server", "register_inproc", "stop_requested"]
+__all__ = ["Access", "Service", "grpc_server", "register_inproc", "run_alone", "stop_requested"]
 
 DRAIN_SECONDS = 2.0
 HEALTH = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
@@ -95,6 +95,16 @@ async def grpc_server(services: Sequence[Service], listen: str, verifier: Verifi
     finally:
         await state.enter_graceful_shutdown()
         await server.stop(DRAIN_SECONDS)
+
+
+async def run_alone(service: Service, listen: str, verifier: Verifier) -> None:
+    """A service in a process of its own, until SIGINT or SIGTERM."""
+    await service.start()
+    try:
+        async with grpc_server([service], listen, verifier):
+            await stop_requested()
+    finally:
+        await service.stop()
 
 
 async def stop_requested() -> None:
