@@ -1,4 +1,4 @@
-"""The bare chain of a step: a raw model call, `true` in a bash behind a pipe, two rows made durable.
+"""The bare chain of a step: a raw model call, `true` in a bash behind a pipe, two rows stored (WAL, no fsync each).
 
 The job: `model_url`, `steps`, `cid`, `database` (a file to make). The result: `cpu` (seconds).
 """
@@ -17,7 +17,7 @@ from tests.benchmarks.scripted_model import marker
 
 async def run(job: dict[str, Any]) -> dict[str, Any]:
     database = sqlite3.connect(job["database"], isolation_level=None)
-    for statement in ("PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL", "CREATE TABLE event (data BLOB)"):
+    for statement in ("PRAGMA journal_mode=WAL", "PRAGMA synchronous=NORMAL", "CREATE TABLE event (data BLOB)"):
         database.execute(statement)
     bash = await asyncio.create_subprocess_exec(
         "bash", "--norc", stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
