@@ -18,7 +18,7 @@ from services.rpc import logs
 from services.rpc.channels import open_channel
 from services.rpc.identity import Verifier
 from services.rpc.inproc import InprocServer
-from services.rpc.serving import Service, grpc_server, register_inproc, stop_requested
+from services.rpc.serving import Service, grpc_server, register_inproc, stop_signal
 from services.sandbox.server import build as build_sandbox
 from services.sandbox.settings import Settings as SandboxSettings
 from services.sessions.server import build as build_sessions
@@ -58,6 +58,7 @@ async def started(services: Sequence[Service]) -> AsyncIterator[None]:
 
 async def main() -> None:
     """Serves until SIGINT or SIGTERM."""
+    stopped = stop_signal()
     env = with_secrets(os.environ)
     near = InprocServer()
 
@@ -80,5 +81,5 @@ async def main() -> None:
         http_server(gateway.app, edge.host, edge.port) as port,
     ):
         log.log(logging.INFO, "Lucid is up", extra={"url": f"http://{edge.host}:{port}", "rpc": edge.rpc_listen})
-        await stop_requested()
+        await stopped.wait()
         log.info("stopping")

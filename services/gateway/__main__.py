@@ -9,11 +9,12 @@ from services.gateway.settings import Settings
 from services.rpc import logs
 from services.rpc.channels import open_channel
 from services.rpc.identity import Verifier
-from services.rpc.serving import grpc_server, stop_requested
+from services.rpc.serving import grpc_server, stop_signal
 
 
 async def main() -> None:
     """Serves until SIGINT or SIGTERM."""
+    stopped = stop_signal()
     settings = Settings.from_env(os.environ)
     verifier = Verifier(settings.session_secret, settings.internal_api_key)
     gateway = await build(settings, open_channel)
@@ -24,7 +25,7 @@ async def main() -> None:
             http_server(gateway.app, settings.host, settings.port) as port,
         ):
             logs.get_logger("lucid.gateway").info("gateway is up", extra={"host": settings.host, "port": port})
-            await stop_requested()
+            await stopped.wait()
     finally:
         await gateway.service.stop()
 

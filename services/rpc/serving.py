@@ -16,7 +16,7 @@ from services.rpc.guard import Access, Guard, Handler
 from services.rpc.identity import Verifier
 from services.rpc.inproc import InprocServer
 
-__all__ = ["Access", "Service", "grpc_server", "register_inproc", "run_alone", "stop_requested"]
+__all__ = ["Access", "Service", "grpc_server", "register_inproc", "run_alone", "stop_signal"]
 
 DRAIN_SECONDS = 2.0
 HEALTH = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
@@ -99,18 +99,20 @@ async def grpc_server(services: Sequence[Service], listen: str, verifier: Verifi
 
 async def run_alone(service: Service, listen: str, verifier: Verifier) -> None:
     """A service in a process of its own, until SIGINT or SIGTERM."""
+    stopped = stop_signal()
     await service.start()
     try:
         async with grpc_server([service], listen, verifier):
-            await stop_requested()
+            await stopped.wait()
     finally:
         await service.stop()
 
 
-async def stop_requested() -> None:
-    """Returns at the first SIGINT or SIGTERM."""
+def stop_signal() -> asyncio.Event:
+    """Set at the first SIGINT or SIGTERM. Asked for before anything is started, so that an end that comes early is
+    orderly too."""
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for name in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(name, stopped.set)
-    await stopped.wait()
+    return stopped
