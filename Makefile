@@ -53,7 +53,7 @@ lint: setup ## ruff and buf lint
 	@.venv/bin/buf lint
 
 types: setup ## mypy, strict
-	@.venv/bin/mypy services tests/grounds tests/unit/house tests/e2e
+	@.venv/bin/mypy services tests/grounds tests/unit/house tests/unit/benchmarks tests/benchmarks tests/e2e
 
 imports: setup ## who may import whom
 	@.venv/bin/lint-imports

@@ -172,7 +172,10 @@ class InprocStreamCall(_Call):
             raise asyncio.CancelledError
         self._waiting = asyncio.current_task()
         try:
-            async with asyncio.timeout(self._context.time_remaining()):
+            remaining = self._context.time_remaining()
+            if remaining is None:  # a watch: no timer per answer
+                return await anext(answers)
+            async with asyncio.timeout(remaining):
                 return await anext(answers)
         finally:
             self._waiting = None

@@ -48,6 +48,11 @@ class Journal:
             if len(rows) < PAGE:
                 return
 
+    async def settle(self) -> None:
+        """Folds also what a cancelled append had sent on its way: nothing overtakes it in the writer's order."""
+        await self.transition(lambda _: Change())
+        await self.load()
+
     async def append(self, *drafts: Draft) -> list[Event]:
         """Stores events under the lease and folds them. Raises Fenced once another owner has taken over."""
         return await self.transition(lambda _: Change(drafts=drafts))

@@ -37,6 +37,7 @@ async def take_over(journal: Journal) -> None:
 
 async def interrupt(journal: Journal) -> None:
     """Ends everything that runs and completes every open item, keeping what was printed and written."""
+    await journal.settle()
     state = journal.state
     live = journal.ports.live
     drafts = [

@@ -42,6 +42,7 @@ CUT = "Your last answer was cut at its length limit. Go on from there, in smalle
 LONGEST_PAUSE = 60.0
 LONGEST_HINT = 300.0
 ANNOUNCED_PAUSE = 5.0
+TIMER_SECONDS = 1.0
 TOOL_NAME_LENGTH = 64
 
 
@@ -199,11 +200,15 @@ def _turns(journal: Journal, nudge: str) -> tuple[Turn, ...]:
 
 async def _stream(journal: Journal, model: LanguageModel, request: ModelRequest, answer: Answer) -> None:
     limits, loop = journal.ports.limits, asyncio.get_running_loop()
+    moved = 0.0
     try:
         async with asyncio.timeout(limits.first_token_timeout) as patience:
             async with aclosing(model.stream(request)) as pieces:
                 async for piece in pieces:
-                    patience.reschedule(loop.time() + limits.between_tokens_timeout)
+                    # Moving the timer for every token would cost more than the token.
+                    if (now := loop.time()) - moved > TIMER_SECONDS:
+                        patience.reschedule(now + limits.between_tokens_timeout)
+                        moved = now
                     await answer.take(piece)
     except TimeoutError:
         seconds = limits.between_tokens_timeout if answer.first_piece else limits.first_token_timeout

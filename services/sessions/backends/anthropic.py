@@ -96,12 +96,17 @@ class AnthropicModel:
         body: dict[str, Any] = {
             "model": model,
             "max_tokens": request.max_output_tokens,
-            "system": [{"type": "text", "text": request.system, "cache_control": CACHED}],
-            "messages": messages(request.turns),
+            "messages": (),
             "stream": True,
         }
+        # Past the client's own conversion: it walks through every field of every message and finds nothing to convert.
+        as_they_are: dict[str, Any] = {
+            "system": [{"type": "text", "text": request.system, "cache_control": CACHED}],
+            "messages": messages(request.turns),
+        }
         if request.tools:
-            body["tools"] = _tools(request.tools)
+            as_they_are["tools"] = _tools(request.tools)
+        body["extra_body"] = as_they_are
         return client.messages.with_streaming_response.create(**body)
 
     def _make_client(self) -> "AsyncAnthropic":

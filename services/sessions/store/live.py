@@ -237,16 +237,29 @@ def heartbeat(stream: SessionStream) -> bytes:
 
 async def follow(stream: SessionStream, watcher: Watcher) -> AsyncIterator[bytes]:
     """What comes after the snapshot, live."""
-    while True:
-        data = watcher.take()
-        if data:
-            yield data
-            continue
-        try:
-            async with asyncio.timeout(HEARTBEAT_SECONDS):
-                await watcher.wake.wait()
-        except TimeoutError:
-            yield heartbeat(stream)
+    loop = asyncio.get_running_loop()
+    due, timer = loop.time() + HEARTBEAT_SECONDS, None
+
+    def ring() -> None:
+        nonlocal timer
+        timer = None
+        watcher.wake.set()
+
+    try:
+        while True:
+            data = watcher.take()
+            if not data and loop.time() >= due:
+                data = heartbeat(stream)
+            if data:
+                due = loop.time() + HEARTBEAT_SECONDS
+                yield data
+                continue
+            # One timer per silence, not one per token: where it rings too early it is set again.
+            timer = timer or loop.call_at(due, ring)
+            await watcher.wake.wait()
+    finally:
+        if timer is not None:
+            timer.cancel()
 
 
 def snapshot(items: Sequence[tuple[OpenBytes, int]], cursors: Sequence[ItemCursor], after_seq: int) -> list[bytes]:
