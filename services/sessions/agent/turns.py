@@ -100,7 +100,14 @@ async def _let_wait(journal: Journal) -> None:
     waiting = journal.draft(system=True, status_changed=StatusChanged(phase=StatusChanged.PHASE_WAITING_USER))
 
     def decide(row: SessionRecord) -> Change:
-        answered = row.seq != journal.state.seq
+        answered = row.seq != journal.state.seq or _is_answered(journal)
         return Change(drafts=(waiting,), state=State.WAITING, wanted=answered, release_lease=True)
 
     await journal.transition(decide)
+
+
+def _is_answered(journal: Journal) -> bool:
+    """The answer may have been folded already, while calls after the question ran."""
+    state = journal.state
+    asked = [call for call in state.open_calls if call in state.questions]
+    return any(call in state.answers or journal.context.said_since(call) for call in asked)

@@ -42,6 +42,11 @@ class SessionState:
         if handler is not None:
             handler(self, event)
 
+    @property
+    def asking(self) -> bool:
+        """A question to the person is open."""
+        return any(call in self.open_calls and call not in self.answers for call in self.questions)
+
     def queue_order(self, without: str = "") -> list[str]:
         """Ids of the waiting messages, first to be taken first."""
         return [item for item, _ in self.queue if item != without]

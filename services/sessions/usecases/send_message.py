@@ -27,21 +27,22 @@ async def send_message(ports: Ports, caller: str, session_id: str, text: str, cl
     """Durable when it is answered. The same client_message_id again gets the first answer. Raises SessionNotFound."""
     await owned(ports, caller, session_id)
     message_id = client_message_id or new_ulid()
-    queue = SessionState()
+    log = SessionState()
 
     def decide(row: SessionRecord) -> Change:
-        # Asked and waiting: the message is the answer. Otherwise a running turn is not disturbed.
+        # Asked, and perhaps waiting already: the message is the answer. Otherwise a running turn is not disturbed.
         if not row.turn_open or row.state is State.WAITING:
             return Change(drafts=(_direct(message_id, text),), wanted=True)
-        if row.seq != queue.seq:
+        if row.seq != log.seq:
             raise LogMoved
-        return Change(drafts=(_queued(message_id, text, queue.queue_order()),), wanted=True)
+        message = _direct(message_id, text) if log.asking else _queued(message_id, text, log.queue_order())
+        return Change(drafts=(message,), wanted=True)
 
     while True:
         try:
             stored = (await ports.store.apply(session_id, decide))[0]
         except LogMoved:
-            await _fold_queue(ports, session_id, queue)
+            await _fold(ports, session_id, log)
             continue
         ports.signals.wanted()
         return Sent(stored.seq, stored.HasField("queue_changed"), message_id)
@@ -59,14 +60,11 @@ def _queued(message_id: str, text: str, waiting: list[str]) -> Draft:
     return Draft(Event(source=SOURCE_USER, queue_changed=added), f"message:{message_id}")
 
 
-async def _fold_queue(ports: Ports, session_id: str, state: SessionState) -> None:
-    """What waits already is what the log says; only what is new since the last look is read."""
+async def _fold(ports: Ports, session_id: str, log: SessionState) -> None:
+    """What waits and what is asked is what the log says; only what is new since the last look is read."""
     while True:
-        rows = await ports.store.read(session_id, state.seq, 2**32 - 1, PAGE)
-        for seq, data in rows:
-            event = Event.FromString(data)
-            if event.HasField("queue_changed"):
-                state.apply(event)
-            state.seq = seq
+        rows = await ports.store.read(session_id, log.seq, 2**32 - 1, PAGE)
+        for _, data in rows:
+            log.apply(Event.FromString(data))
         if len(rows) < PAGE:
             return

@@ -1,0 +1,160 @@
+"""The runner over a real database, when things happen at the worst moment."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from lucid.sessions.v1.event_pb2 import Event
+
+from services.sessions.agent.runner import Runner
+from services.sessions.agent.signals import LocalSignals
+from services.sessions.domain.models import Change, Lease, NewSession, SessionRecord, State
+from services.sessions.domain.work import CommandFrame
+from services.sessions.ports import Limits, Ports, Transition
+from services.sessions.store.database import open_database
+from services.sessions.store.sql import SqlEventStore
+from services.sessions.store.watching import LiveWatching
+from services.sessions.usecases.create_session import create_session
+from services.sessions.usecases.resolve_approval import resolve_approval
+from services.sessions.usecases.send_message import send_message
+from tests.fakes.ports import FastClock, Place, PlainSealer
+from tests.fakes.scripted_model import Model, OneModel, Script, said
+
+ME = "usr_1"
+Seen = Callable[[SessionRecord, Change], None]
+
+
+class WatchedStore(SqlEventStore):
+    """Tells what is about to be stored, from inside the storing transaction."""
+
+    on_store: Seen = staticmethod(lambda row, change: None)
+
+    async def apply(self, session_id: str, transition: Transition, lease: Lease | None = None) -> list[Event]:
+        def seen(row: SessionRecord) -> Change:
+            change = transition(row)
+            self.on_store(row, change)
+            return change
+
+        return await super().apply(session_id, seen, lease)
+
+
+class BusyPlace(Place):
+    """Something happens while a command runs."""
+
+    during: Callable[[SessionRecord], Awaitable[None]] | None = None
+
+    async def run(self, record: SessionRecord, *args: Any) -> AsyncGenerator[CommandFrame, None]:
+        if self.during is not None:
+            await self.during(record)
+        async with contextlib.aclosing(super().run(record, *args)) as frames:
+            async for frame in frames:
+                yield frame
+
+
+@dataclass
+class Ground:
+    """A runner at work, and what a test wants of it."""
+
+    ports: Ports
+    store: WatchedStore
+    signals: LocalSignals
+    runner: Runner
+    place: "BusyPlace"
+
+    async def create(self, task: str = "mend it") -> str:
+        return (await create_session(self.ports, NewSession(ME, task))).session_id
+
+    async def say(self, session_id: str, text: str) -> None:
+        await send_message(self.ports, ME, session_id, text, "")
+
+    async def answer(self, session_id: str, text: str) -> None:
+        events = await self.events(session_id)
+        asked = [event.approval_requested.request_id for event in events if event.HasField("approval_requested")]
+        await resolve_approval(self.ports, ME, session_id, asked[-1], "", text)
+
+    async def until(self, session_id: str, done: Callable[[list[Event]], bool]) -> list[Event]:
+        async with asyncio.timeout(10):
+            while not done(events := await self.events(session_id)):  # noqa: ASYNC110 the log is what is watched
+                await asyncio.sleep(0.02)
+        return events
+
+    async def ended(self, session_id: str, turns: int = 1) -> list[Event]:
+        return await self.until(session_id, lambda events: kinds(events).count("turn_completed") == turns)
+
+    async def events(self, session_id: str) -> list[Event]:
+        return [Event.FromString(data) for _, data in await self.store.read(session_id, 0, 2**31 - 1, 10_000)]
+
+
+def kinds(events: list[Event]) -> list[str]:
+    return [event.WhichOneof("payload") or "" for event in events]
+
+
+@contextlib.asynccontextmanager
+async def at_work(url: str, script: Script, lease_seconds: float = 5.0) -> AsyncIterator[Ground]:
+    live, place, signals = LiveWatching(), BusyPlace(), LocalSignals()
+    store = WatchedStore(open_database(url), live.publish, lease_seconds, live.forget)
+    live.backed_by(store)
+    ports = Ports(
+        store=store,
+        live=live,
+        models=cast(Any, OneModel(Model(script))),
+        workspace=place,
+        forge=place,
+        clock=FastClock(),
+        sealer=PlainSealer(),
+        signals=signals,
+        limits=Limits(),
+    )
+    runner = Runner(ports, signals, lease_seconds, 20)
+    await store.start()
+    await runner.start()
+    try:
+        yield Ground(ports, store, signals, runner, place)
+    finally:
+        await runner.stop()
+        await store.stop()
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    return f"sqlite+aiosqlite:///{tmp_path / 'lucid.db'}"
+
+
+async def test_a_stop_while_an_answer_is_being_stored_does_not_run_its_calls_later(url: str) -> None:
+    async with at_work(url, [said("I delete it.", ("run_command", {"command": "rm -rf x"})), said("Fine.")]) as ground:
+
+        def stop(row: SessionRecord, change: Change) -> None:
+            if any(draft.event.HasField("tool_call_started") for draft in change.drafts):
+                ground.signals.stop(row.session_id)
+
+        ground.store.on_store = stop
+        session = await ground.create()
+        first = kinds(await ground.ended(session))
+        assert first.count("tool_call_started") == first.count("tool_call_completed") == 1
+        assert first.count("text_started") == first.count("text_completed")
+        await ground.say(session, "Leave it.")
+        await ground.ended(session, 2)
+        assert ground.place.starts == []
+        assert (await ground.store.get(session)).state is State.IDLE
+
+
+TWO_CALLS = (("ask_user", {"question": "Red or blue?"}), ("run_command", {"command": "make"}))
+
+
+async def test_a_question_that_is_answered_while_the_next_call_runs_is_not_waited_for(url: str) -> None:
+    async with at_work(url, [said("I ask.", *TWO_CALLS), said("Blue it is.")]) as ground:
+        ground.place.during = lambda record: ground.answer(record.session_id, "blue")
+        events = await ground.ended(await ground.create())
+        assert "The person wrote: blue" in [event.tool_call_completed.result_text for event in events]
+
+
+async def test_a_message_while_a_question_is_open_is_its_answer_and_waits_for_nothing(url: str) -> None:
+    async with at_work(url, [said("I ask.", *TWO_CALLS), said("Blue it is.")]) as ground:
+        ground.place.during = lambda record: ground.say(record.session_id, "blue")
+        events = await ground.ended(await ground.create())
+        assert "queue_changed" not in kinds(events)
+        assert [event.user_message.text for event in events if event.HasField("user_message")] == ["mend it", "blue"]
