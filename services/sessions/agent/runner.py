@@ -19,7 +19,7 @@ from services.sessions.agent.journal import Journal
 from services.sessions.agent.prepare import PrepareFailed, prepare
 from services.sessions.agent.signals import LocalSignals
 from services.sessions.agent.turns import begin_turn, end_turn
-from services.sessions.domain.errors import Fenced, SessionNotFound
+from services.sessions.domain.errors import Fenced, SessionNotFound, StoreUnavailable
 from services.sessions.domain.models import Change, SessionRecord
 from services.sessions.domain.work import Outcome
 from services.sessions.ports import Ports
@@ -136,7 +136,8 @@ class Runner:
             while journal.state.turn_open or await begin_turn(journal):
                 if not await self._turn(journal):
                     break
-        except (Fenced, SessionNotFound) as error:
+        except (Fenced, SessionNotFound, StoreUnavailable) as error:
+            # Without its database nothing is lost: the lease runs out, and whoever claims it then goes on.
             log.info("session let go", extra={**fields, "reason": error.reason})
         except asyncio.CancelledError:
             await self._give_back(journal)

@@ -1,5 +1,7 @@
 """Engines for SQLite and Postgres, their clock, and the migrations."""
 
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -7,11 +9,19 @@ from typing import Any
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import ColumnElement, Connection, Float, event, literal_column
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from services.sessions.domain.errors import StoreUnavailable
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 _SQLITE_NOW = "((julianday('now') - 2440587.5) * 86400.0)"
 _POSTGRES_NOW = "extract(epoch from clock_timestamp())::float8"
+
+
+# What passes by itself: the server restarts, the file is locked, the disk is full.
+AWAY = (OperationalError, InterfaceError, PoolTimeout, OSError)
 
 
 @dataclass(frozen=True)
@@ -23,10 +33,32 @@ class Database:
     now: ColumnElement[float]
     locks_rows: bool
 
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncConnection]:
+        """A connection to read with. Raises StoreUnavailable."""
+        with _in_our_words():
+            async with self.read.connect() as connection:
+                yield connection
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction. Raises StoreUnavailable."""
+        with _in_our_words():
+            async with self.write.begin() as connection:
+                yield connection
+
     async def dispose(self) -> None:
         """Closes all connections."""
         await self.write.dispose()
         await self.read.dispose()
+
+
+@contextmanager
+def _in_our_words() -> Iterator[None]:
+    try:
+        yield
+    except AWAY as error:
+        raise StoreUnavailable from error
 
 
 def open_database(url: str) -> Database:
@@ -35,12 +67,12 @@ def open_database(url: str) -> Database:
     if url.startswith("sqlite"):
         write = _sqlite(url, "BEGIN IMMEDIATE", 1)
         return Database(write, _sqlite(url, "BEGIN", 8), literal_column(_SQLITE_NOW, Float), locks_rows=False)
-    engine = create_async_engine(url, pool_size=10, max_overflow=10, pool_pre_ping=True)
+    engine = create_async_engine(url, pool_size=10, max_overflow=10, pool_pre_ping=True, hide_parameters=True)
     return Database(engine, engine, literal_column(_POSTGRES_NOW, Float), locks_rows=True)
 
 
 def _sqlite(url: str, begin: str, connections: int) -> AsyncEngine:
-    engine = create_async_engine(url, pool_size=connections, max_overflow=0)
+    engine = create_async_engine(url, pool_size=connections, max_overflow=0, hide_parameters=True)
 
     @event.listens_for(engine.sync_engine, "connect")
     def on_connect(connection: Any, _record: object) -> None:

@@ -53,7 +53,7 @@ class SqlEventStore:
         stored: list[tuple[Draft, bytes]] = []
         change_row(row, change)
         try:
-            async with self._database.write.begin() as connection:
+            async with self._database.writing() as connection:
                 now = (await connection.execute(select(self._database.now))).scalar_one()
                 row.update(create_time=now, update_time=now)
                 for draft in change.drafts:
@@ -76,7 +76,7 @@ class SqlEventStore:
         return await self._one(and_(sessions.c.owner_id == owner_id, sessions.c.request_id == request_id))
 
     async def _one(self, where: ColumnElement[bool]) -> SessionRecord | None:
-        async with self._database.read.connect() as connection:
+        async with self._database.reading() as connection:
             row = (await connection.execute(select(sessions).where(where))).mappings().one_or_none()
         return None if row is None else to_record(dict(row))
 
@@ -103,12 +103,12 @@ class SqlEventStore:
             ]
             wanted = wanted.where(or_(*holds))
         wanted = wanted.order_by(sessions.c.update_time.desc(), sessions.c.session_id.desc()).limit(limit)
-        async with self._database.read.connect() as connection:
+        async with self._database.reading() as connection:
             return [to_record(dict(row)) for row in (await connection.execute(wanted)).mappings()]
 
     async def delete(self, session_id: str) -> None:
         """Removes the session with its log."""
-        async with self._database.write.begin() as connection:
+        async with self._database.writing() as connection:
             await connection.execute(delete(sessions).where(sessions.c.session_id == session_id))
         self._on_deleted(session_id)
 
@@ -124,15 +124,21 @@ class SqlEventStore:
             .order_by(events.c.seq)
             .limit(limit)
         )
-        async with self._database.read.connect() as connection:
+        async with self._database.reading() as connection:
             return [(seq, data) for seq, data in await connection.execute(query)]
 
     async def find(self, session_id: str, key: str) -> Event | None:
         """The event stored under a key."""
         query = select(events.c.data).where(events.c.session_id == session_id, events.c.key == key)
-        async with self._database.read.connect() as connection:
+        async with self._database.reading() as connection:
             data = (await connection.execute(query)).scalar_one_or_none()
         return None if data is None else Event.FromString(data)
+
+    async def count_active(self) -> int:
+        """How many sessions have a turn open."""
+        query = select(func.count()).select_from(sessions).where(sessions.c.turn_open)
+        async with self._database.reading() as connection:
+            return int((await connection.execute(query)).scalar_one())
 
     async def claim(self, worker: str, limit: int) -> list[SessionRecord]:
         """Takes over wanted sessions whose lease is free or has run out, each with a new epoch."""
@@ -148,13 +154,13 @@ class SqlEventStore:
         )
         if not await self._anything_to_claim():
             return []
-        async with self._database.write.begin() as connection:
+        async with self._database.writing() as connection:
             return [to_record(dict(row)) for row in (await connection.execute(claimed)).mappings()]
 
     async def _anything_to_claim(self) -> bool:
         """A read first: on SQLite every write transaction holds up the log's writer."""
         query = select(sessions.c.session_id).where(sessions.c.wanted, sessions.c.lease_until < self._database.now)
-        async with self._database.read.connect() as connection:
+        async with self._database.reading() as connection:
             return (await connection.execute(query.limit(1))).first() is not None
 
     async def renew(self, worker: str, session_ids: Sequence[str]) -> dict[str, bool]:
@@ -165,7 +171,7 @@ class SqlEventStore:
             .values(lease_until=self._database.now + self._lease_seconds)
             .returning(sessions.c.session_id, sessions.c.stop_requested)
         )
-        async with self._database.write.begin() as connection:
+        async with self._database.writing() as connection:
             return {session_id: bool(stop) for session_id, stop in await connection.execute(renewed)}
 
     async def save_progress(self, items: Mapping[tuple[str, str, int], bytes]) -> None:
@@ -181,7 +187,7 @@ class SqlEventStore:
             for (session_id, item, channel), data in items.items()
         ]
         with contextlib.suppress(IntegrityError):
-            async with self._database.write.begin() as connection:
+            async with self._database.writing() as connection:
                 await connection.execute(delete(progress).where(which), where)
                 await connection.execute(insert(progress), rows)
 
@@ -190,5 +196,5 @@ class SqlEventStore:
         query = select(progress.c.item_id, progress.c.channel, progress.c.data).where(
             progress.c.session_id == session_id
         )
-        async with self._database.read.connect() as connection:
+        async with self._database.reading() as connection:
             return {(item, channel): data for item, channel, data in await connection.execute(query)}

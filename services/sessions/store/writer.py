@@ -13,7 +13,6 @@ from typing import Any
 from google.protobuf.timestamp_pb2 import Timestamp
 from lucid.sessions.v1.event_pb2 import Event
 from sqlalchemy import bindparam, delete, insert, select, update
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.rpc import logs
@@ -22,7 +21,7 @@ from services.rpc.ids import new_ulid
 from services.sessions.domain.errors import Fenced, SessionNotFound, StoreUnavailable
 from services.sessions.domain.models import Draft, Lease
 from services.sessions.ports import Transition
-from services.sessions.store.database import Database
+from services.sessions.store.database import AWAY, Database
 from services.sessions.store.rows import change_row, to_record
 from services.sessions.store.tables import events, progress, sessions
 
@@ -51,8 +50,8 @@ class Pending:
 class _Group:
     """What one transaction has come to so far."""
 
-    rows: dict[str, dict[str, Any]]
-    now: float
+    rows: dict[str, dict[str, Any]] = field(default_factory=dict)
+    now: float = 0.0
     inserts: list[dict[str, Any]] = field(default_factory=list)
     stored: dict[str, list[tuple[Event, bytes]]] = field(default_factory=dict)
     by_key: dict[tuple[str, str], Event] = field(default_factory=dict)
@@ -94,21 +93,31 @@ class GroupWriter:
             await self._commit(batch)
 
     async def _commit(self, batch: list[Pending]) -> None:
+        doubtful: _Group | None = None
         for attempt in range(ATTEMPTS):
+            group = _Group()
             try:
-                group = await self._transaction(batch)
-            except (DBAPIError, OSError) as error:
+                group = await self._transaction(batch, group, doubtful)
+            except AWAY as error:
                 log.warning("commit failed", extra={"attempt": attempt, "error": type(error).__name__})
+                doubtful = group if group.stored else doubtful
                 await asyncio.sleep(0.05 * 4**attempt)
-            except SQLAlchemyError as error:
-                log.error("commit failed", exc_info=error)
-                break
+            except Exception as error:
+                await self._one_by_one(batch, error)
+                return
             else:
                 self._answer(group)
                 return
+        _refuse(batch, StoreUnavailable())
+
+    async def _one_by_one(self, batch: list[Pending], error: Exception) -> None:
+        """A change that cannot be stored is refused; those it happened to be grouped with are stored."""
+        if len(batch) == 1:
+            log.error("a change cannot be stored", extra={"session": batch[0].session_id}, exc_info=error)
+            _refuse(batch, error)
+            return
         for pending in batch:
-            if not pending.answer.done():
-                pending.answer.set_exception(StoreUnavailable())
+            await self._commit([pending])
 
     def _answer(self, group: _Group) -> None:
         for session_id, stored in group.stored.items():
@@ -121,9 +130,12 @@ class GroupWriter:
             else:
                 pending.answer.set_result(result)
 
-    async def _transaction(self, batch: list[Pending]) -> _Group:
+    async def _transaction(self, batch: list[Pending], group: _Group, doubtful: _Group | None) -> _Group:
+        """`doubtful`: the try before, whose commit was not answered; if it is in the log it is the answer."""
         async with self._database.write.begin() as connection:
-            group = await self._lock(connection, {pending.session_id for pending in batch})
+            await self._lock(connection, group, {pending.session_id for pending in batch})
+            if doubtful is not None and await self._landed(connection, doubtful):
+                return doubtful
             for pending in batch:
                 try:
                     result: list[Event] | LucidError = await self._one(connection, group, pending)
@@ -133,13 +145,21 @@ class GroupWriter:
             await self._write(connection, group)
         return group
 
-    async def _lock(self, connection: AsyncConnection, ids: Iterable[str]) -> _Group:
+    async def _landed(self, connection: AsyncConnection, doubtful: _Group) -> bool:
+        """Whether an earlier try is in the log after all; all of it is, or none."""
+        session_id, stored = next(iter(doubtful.stored.items()))
+        event, data = stored[-1]
+        query = select(events.c.data).where(events.c.session_id == session_id, events.c.seq == event.seq)
+        return (await connection.execute(query)).scalar_one_or_none() == data
+
+    async def _lock(self, connection: AsyncConnection, group: _Group, ids: Iterable[str]) -> None:
         # In the order of their ids, so that two writers cannot wait for each other.
         query = select(sessions, self._database.now.label("now")).where(sessions.c.session_id.in_(sorted(ids)))
         if self._database.locks_rows:
             query = query.order_by(sessions.c.session_id).with_for_update()
         rows = [dict(row) for row in (await connection.execute(query)).mappings()]
-        return _Group({row["session_id"]: row for row in rows}, rows[0]["now"] if rows else 0.0)
+        group.rows = {row["session_id"]: row for row in rows}
+        group.now = rows[0]["now"] if rows else 0.0
 
     async def _one(self, connection: AsyncConnection, group: _Group, pending: Pending) -> list[Event]:
         row = group.rows.get(pending.session_id)
@@ -185,6 +205,12 @@ class GroupWriter:
         ]
         if changed:
             await connection.execute(update(sessions).where(sessions.c.session_id == bindparam("which")), changed)
+
+
+def _refuse(batch: Iterable[Pending], error: Exception) -> None:
+    for pending in batch:
+        if not pending.answer.done():
+            pending.answer.set_exception(error)
 
 
 def number(event: Event, row: dict[str, Any], now: float) -> bytes:

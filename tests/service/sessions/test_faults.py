@@ -8,16 +8,18 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from lucid.sessions.v1.event_pb2 import Event
+from lucid.sessions.v1.event_pb2 import Error, Event, TurnCompleted
+from sqlalchemy.exc import OperationalError
 
 from services.sessions.agent.runner import Runner
 from services.sessions.agent.signals import LocalSignals
-from services.sessions.domain.models import Change, Lease, NewSession, SessionRecord, State
+from services.sessions.domain.models import Change, Draft, Lease, NewSession, SessionRecord, State
 from services.sessions.domain.work import CommandFrame
 from services.sessions.ports import Limits, Ports, Transition
 from services.sessions.store.database import open_database
 from services.sessions.store.sql import SqlEventStore
 from services.sessions.store.watching import LiveWatching
+from services.sessions.store.writer import ATTEMPTS
 from services.sessions.usecases.create_session import create_session
 from services.sessions.usecases.resolve_approval import resolve_approval
 from services.sessions.usecases.send_message import send_message
@@ -158,3 +160,70 @@ async def test_a_message_while_a_question_is_open_is_its_answer_and_waits_for_no
         events = await ground.ended(await ground.create())
         assert "queue_changed" not in kinds(events)
         assert [event.user_message.text for event in events if event.HasField("user_message")] == ["mend it", "blue"]
+
+
+class Unsteady:
+    """The writer's transactions, `times` of them broken: before they begin, or `after` their commit."""
+
+    def __init__(self, store: SqlEventStore, *, after: bool = False) -> None:
+        self._writer = store._writer
+        self._real = self._writer._transaction
+        self._after = after
+        self.times = 0
+        self._writer._transaction = self  # type: ignore[method-assign,assignment]
+
+    async def __call__(self, *args: Any) -> Any:
+        broken, self.times = self.times > 0, max(0, self.times - 1)
+        if not broken:
+            return await self._real(*args)
+        if self._after:
+            await self._real(*args)
+        raise OperationalError("COMMIT", None, ConnectionError("the server has gone"))
+
+
+async def test_a_commit_whose_answer_was_lost_is_not_made_twice(url: str) -> None:
+    async with at_work(url, [said("Done.")]) as ground:
+        unsteady = Unsteady(ground.store, after=True)
+        draft = Draft(Event(error=Error(code="ONCE")))
+        session = await ground.create()
+        await ground.ended(session)
+        unsteady.times = 1
+        (stored,) = await ground.store.apply(session, lambda _: Change(drafts=(draft,)))
+        events = await ground.events(session)
+        assert [event.error.code for event in events if event.HasField("error")] == ["ONCE"]
+        assert stored == events[-1]
+        assert [event.seq for event in events] == list(range(1, len(events) + 1))
+
+
+async def test_a_fault_in_one_change_is_nobody_elses(url: str) -> None:
+    def broken(row: SessionRecord) -> Change:
+        raise ZeroDivisionError
+
+    async with at_work(url, [said("Done.")]) as ground:
+        session = await ground.create()
+        await ground.ended(session)
+        good = Draft(Event(error=Error(code="GOOD")))
+        changes = [broken, lambda _: Change(drafts=(good,)), broken]
+        results = await asyncio.gather(*(ground.store.apply(session, c) for c in changes), return_exceptions=True)
+        assert [type(result) for result in results] == [ZeroDivisionError, list, ZeroDivisionError]
+        await ground.say(session, "Are you there?")
+        await ground.ended(session, 2)
+
+
+async def test_a_database_that_goes_away_in_mid_turn_ends_no_turn(url: str) -> None:
+    async with at_work(url, [said("Done.")], lease_seconds=0.5) as ground:
+        unsteady = Unsteady(ground.store)
+
+        def break_off(row: SessionRecord, change: Change) -> None:
+            if any(draft.event.HasField("text_started") for draft in change.drafts) and not gone:
+                gone.append(row.session_id)
+                unsteady.times = ATTEMPTS
+
+        gone: list[str] = []
+        ground.store.on_store = break_off
+        events = await ground.ended(await ground.create())
+        assert gone
+        assert [event.turn_completed.outcome for event in events if event.HasField("turn_completed")] == [
+            TurnCompleted.OUTCOME_DONE
+        ]
+        assert "error" not in kinds(events)
