@@ -54,6 +54,23 @@ class Models(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Occupancy:
+    """How busy the services are; None and 0 where they cannot be asked now."""
+
+    confinement: str | None
+    sandboxes: int
+    sessions: int
+
+
+class Occupants(Protocol):
+    """How busy the services are."""
+
+    async def look(self) -> Occupancy:
+        """As it is now; never raises for a service that is away."""
+        ...
+
+
 class Secrets(Protocol):
     """Chance."""
 
@@ -69,4 +86,5 @@ class Ports:
     accounts: AccountStore
     tokens: Tokens
     models: Models
+    occupants: Occupants
     secrets: Secrets

@@ -13,6 +13,7 @@ from lucid.sandbox.v1 import sandbox_pb2
 from lucid.sessions.v1 import sessions_pb2
 
 from services.gateway.backends.models import SessionsModels
+from services.gateway.backends.occupants import ServiceOccupants
 from services.gateway.backends.tokens import SharedSecretTokens, fresh_secret
 from services.gateway.backends.upstreams import Caller, Channels, Upstreams
 from services.gateway.ports import Ports
@@ -60,6 +61,7 @@ async def build(settings: Settings, connect: Connect) -> Gateway:
         accounts=SqlAccountStore(engine),
         tokens=SharedSecretTokens(settings.session_secret, settings.internal_api_key, settings.access_token_ttl),
         models=SessionsModels(ourselves),
+        occupants=ServiceOccupants(ourselves),
         secrets=fresh_secret,
     )
     servicer = AccountsServicer(ports, lambda: _installation(settings))

@@ -83,3 +83,7 @@ class SandboxClient:
     async def create_snapshot(self, request: pb.CreateSnapshotRequest) -> pb.CreateSnapshotResponse:
         """See the proto."""
         return await unary(lambda: self._stub.CreateSnapshot(request, timeout=LONG_SECONDS, metadata=self._metadata))
+
+    async def get_status(self, request: pb.GetStatusRequest) -> pb.GetStatusResponse:
+        """See the proto."""
+        return await unary(lambda: self._stub.GetStatus(request, timeout=CALL_SECONDS, metadata=self._metadata))

@@ -178,3 +178,8 @@ def _change_to_proto(change: FileChange) -> pb.FileChange:
         binary=change.binary,
         truncated=change.truncated,
     )
+
+
+def confinement_to_proto(confinement: Confinement | None) -> pb.Sandbox.Confinement.ValueType:
+    """Unspecified where there is none."""
+    return pb.Sandbox.CONFINEMENT_UNSPECIFIED if confinement is None else CONFINEMENTS[confinement]

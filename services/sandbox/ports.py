@@ -113,6 +113,9 @@ class Fleet(Protocol):
     def state(self, sandbox_id: str) -> State:
         """What it can do now."""
 
+    def ready(self) -> int:
+        """How many sandboxes take commands."""
+
     def workspace(self, sandbox: Sandbox) -> str:
         """Absolute path of its workspace inside."""
 

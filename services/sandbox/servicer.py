@@ -16,6 +16,7 @@ from services.sandbox.usecases.create_snapshot import create_snapshot
 from services.sandbox.usecases.delete_sandbox import delete_sandbox
 from services.sandbox.usecases.edit_file import edit_file
 from services.sandbox.usecases.get_sandbox import get_sandbox
+from services.sandbox.usecases.get_status import get_status
 from services.sandbox.usecases.list_tree import list_tree
 from services.sandbox.usecases.read_file import read_file
 from services.sandbox.usecases.run_command import run_command
@@ -101,3 +102,10 @@ class SandboxServicer(sandbox_pb2_grpc.SandboxServiceServicer):
             self._ports, _user_id(), request.sandbox_id, request.path, request.since_tree, request.epoch
         )
         return convert.snapshot_to_proto(snapshot)
+
+    async def GetStatus(self, request: pb.GetStatusRequest, context: Context) -> pb.GetStatusResponse:
+        """See the proto."""
+        status = await get_status(self._ports)
+        return pb.GetStatusResponse(
+            confinement=convert.confinement_to_proto(status.confinement), ready_sandboxes=status.ready
+        )

@@ -67,6 +67,10 @@ class SessionsClient:
         """The default first."""
         return await unary(lambda: self._stub.ListModels(request, metadata=self._metadata, timeout=SECONDS))
 
+    async def get_status(self, request: pb.GetStatusRequest) -> pb.GetStatusResponse:
+        """For other services only."""
+        return await unary(lambda: self._stub.GetStatus(request, metadata=self._metadata, timeout=SECONDS))
+
     async def watch_events(self, request: pb.WatchEventsRequest) -> AsyncIterator[pb.WatchEventsResponse]:
         """One watch to its end, whatever ends it; who follows a session watches again from where it is."""
         try:

@@ -48,6 +48,9 @@ class EventStore(Protocol):
     async def find(self, session_id: str, key: str) -> Event | None:
         """The event stored under a key."""
 
+    async def count_active(self) -> int:
+        """How many sessions have a turn open."""
+
     async def claim(self, worker: str, limit: int) -> list[SessionRecord]:
         """Takes over wanted sessions whose lease is free or has run out, each with a new epoch."""
 

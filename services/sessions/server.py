@@ -33,8 +33,11 @@ class _SystemClock:
 
 
 def access() -> dict[str, Access]:
-    """Who may call what: every method serves people, each for their own sessions."""
-    return {f"/{SERVICE.full_name}/{method.name}": Access.USER for method in SERVICE.methods}
+    """Who may call what: people reach their own sessions, and only services what is about everybody's."""
+    return {
+        f"/{SERVICE.full_name}/{method.name}": Access.INTERNAL if method.name == "GetStatus" else Access.USER
+        for method in SERVICE.methods
+    }
 
 
 async def build(settings: Settings, connect: Callable[[str], grpc.aio.Channel]) -> Service:

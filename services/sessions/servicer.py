@@ -14,6 +14,7 @@ from services.sessions.store.frames import event_field
 from services.sessions.usecases.create_session import create_session
 from services.sessions.usecases.delete_session import delete_session
 from services.sessions.usecases.get_session import get_session
+from services.sessions.usecases.get_status import get_status
 from services.sessions.usecases.list_events import list_events
 from services.sessions.usecases.list_models import list_models
 from services.sessions.usecases.list_sessions import list_sessions
@@ -97,3 +98,7 @@ class SessionsServicer(pb_grpc.SessionsServiceServicer):
     async def ListModels(self, request: pb.ListModelsRequest, context: Any) -> pb.ListModelsResponse:
         """See the proto."""
         return pb.ListModelsResponse(models=[convert.to_model(name) for name in list_models(self._ports)])
+
+    async def GetStatus(self, request: pb.GetStatusRequest, context: Any) -> pb.GetStatusResponse:
+        """See the proto."""
+        return pb.GetStatusResponse(active_sessions=await get_status(self._ports))

@@ -201,6 +201,10 @@ class FakeSessions(Fake, spg.SessionsServiceServicer):
         self.enter("ListModels", request, context)
         return spb.ListModelsResponse(models=self.models)
 
+    async def GetStatus(self, request: spb.GetStatusRequest, context: Any) -> spb.GetStatusResponse:
+        self.enter("GetStatus", request, context)
+        return spb.GetStatusResponse(active_sessions=7)
+
 
 class FakeSandbox(Fake, bpg.SandboxServiceServicer):
     """Sandboxes by owner, files by path."""
@@ -216,7 +220,9 @@ class FakeSandbox(Fake, bpg.SandboxServiceServicer):
             "sandbox",
             (bpb.DESCRIPTOR.services_by_name["SandboxService"].full_name,),
             lambda server: bpg.add_SandboxServiceServicer_to_server(self, server),
-            _access(bpg.SandboxServiceServicer, frozenset({"CreateSandbox", "DeleteSandbox", "RunCommand"})),
+            _access(
+                bpg.SandboxServiceServicer, frozenset({"CreateSandbox", "DeleteSandbox", "RunCommand", "GetStatus"})
+            ),
             _nothing,
             _nothing,
         )
@@ -224,6 +230,10 @@ class FakeSandbox(Fake, bpg.SandboxServiceServicer):
     def _own(self, user_id: str, sandbox_id: str) -> None:
         if self.owners.get(sandbox_id) != user_id:
             raise not_found("SANDBOX_NOT_FOUND")
+
+    async def GetStatus(self, request: bpb.GetStatusRequest, context: Any) -> bpb.GetStatusResponse:
+        self.enter("GetStatus", request, context)
+        return bpb.GetStatusResponse(confinement=bpb.Sandbox.CONFINEMENT_DOCKER, ready_sandboxes=len(self.owners))
 
     async def ListTree(self, request: bpb.ListTreeRequest, context: Any) -> bpb.ListTreeResponse:
         self._own(self.enter("ListTree", request, context), request.sandbox_id)

@@ -1,5 +1,6 @@
 """Is it there, and what is it."""
 
+import asyncio
 import functools
 import tomllib
 from importlib.metadata import PackageNotFoundError, version
@@ -27,7 +28,7 @@ def lucid_version() -> str:
 
 
 class StatusOut(BaseModel):
-    """The old contract's status. What only other services know is reported as not known: false and 0."""
+    """The old contract's status; false and 0 also where a service cannot be asked now."""
 
     service: str = NAME
     version: str
@@ -48,8 +49,14 @@ class HealthOut(BaseModel):
 @router.get("/")
 async def get_status(here: RowsHere) -> StatusOut:
     """For scripts; browsers get the page here."""
-    installation = await get_installation(here.ports)
-    return StatusOut(version=lucid_version(), llm_model=installation.default_model)
+    installation, busy = await asyncio.gather(get_installation(here.ports), here.ports.occupants.look())
+    return StatusOut(
+        version=lucid_version(),
+        docker_available=busy.confinement == "docker",
+        active_sandboxes=busy.sandboxes,
+        active_sessions=busy.sessions,
+        llm_model=installation.default_model,
+    )
 
 
 @router.get("/health")

@@ -69,6 +69,10 @@ class SandboxFleet:
             await self._launchers.of(sandbox.confinement).remove(sandbox.sandbox_id, keep_workspace)
             await asyncio.to_thread(self._folders.remove, sandbox.sandbox_id)
 
+    def ready(self) -> int:
+        """How many sandboxes take commands."""
+        return sum(1 for sandbox_id in list(self._members) if self._alive(sandbox_id) is not None)
+
     def state(self, sandbox_id: str) -> State:
         """See ports.Fleet."""
         if sandbox_id in self._starting:

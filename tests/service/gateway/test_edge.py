@@ -25,6 +25,7 @@ def dist(tmp_path: Path) -> Path:
 
 
 async def test_status_and_health(ground: Ground) -> None:
+    ground.sandbox.owners = {"sbx_1": "u1", "sbx_2": "u2"}
     async with ground.client(None) as client:
         status = (await client.get("/")).json()
         assert (await client.get("/health")).json() == {"status": "ok"}
@@ -41,6 +42,7 @@ async def test_status_and_health(ground: Ground) -> None:
     assert status["version"].count(".") == 2
     assert status["version"] != "0.0.0"
     assert (status["service"], status["status"], status["llm_model"]) == ("Lucid AI Engine", "healthy", "demo")
+    assert (status["docker_available"], status["active_sandboxes"], status["active_sessions"]) == (True, 2, 7)
 
 
 async def test_a_body_that_is_too_large(ground: Ground) -> None:

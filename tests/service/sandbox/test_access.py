@@ -77,7 +77,20 @@ async def refusal(channel: grpc.aio.Channel, method: str, request: Any, metadata
 
 
 def test_every_method_has_a_row() -> None:
-    assert METHODS == sorted(method.name for method in SERVICE.methods) == sorted(INVALID)
+    # GetStatus is about no sandbox: it has no owner and no field.
+    assert sorted([*METHODS, "GetStatus"]) == sorted(method.name for method in SERVICE.methods)
+    assert sorted(INVALID) == METHODS
+
+
+async def test_get_status(channel: grpc.aio.Channel) -> None:
+    status = pb.GetStatusRequest()
+    assert await refusal(channel, "GetStatus", status, ()) == ("UNAUTHENTICATED", "UNAUTHENTICATED")
+    assert await refusal(channel, "GetStatus", status, ME) == ("PERMISSION_DENIED", "INTERNAL_ONLY")
+    service = service_metadata(KEY, "gateway")
+    before = await call(channel, "GetStatus", status, service)
+    assert (before.confinement, before.ready_sandboxes) == (pb.Sandbox.CONFINEMENT_BUBBLEWRAP, 0)
+    await call(channel, "CreateSandbox", requests(new_id("sbx"))["CreateSandbox"], service_metadata(KEY, OWNER))
+    assert (await call(channel, "GetStatus", status, service)).ready_sandboxes == 1
 
 
 async def test_identity(channel: grpc.aio.Channel) -> None:

@@ -7,21 +7,20 @@ from typing import Any, cast
 
 import grpc
 import pytest
-from lucid.sessions.v1 import sessions_pb2 as pb
 from lucid.sessions.v1 import sessions_pb2_grpc as pb_grpc
 
 from services.rpc.identity import Verifier, sign_access_token, user_metadata
-from services.rpc.serving import Access, Service
+from services.rpc.serving import Service
 from services.rpc.testing import serving
 from services.sessions.agent.signals import LocalSignals
 from services.sessions.domain.errors import UnknownModel
 from services.sessions.ports import Limits, Ports
+from services.sessions.server import SERVICE, access
 from services.sessions.servicer import SessionsServicer
 from services.sessions.store.database import open_database
 from services.sessions.store.sql import SqlEventStore
 from services.sessions.store.watching import LiveWatching
 
-SERVICE = pb.DESCRIPTOR.services_by_name["SessionsService"]
 SECRET, KEY = "s" * 32, "k" * 32
 
 
@@ -87,7 +86,7 @@ async def sessions_ground(database_url: str) -> AsyncIterator[Ground]:
         "sessions",
         (SERVICE.full_name,),
         lambda server: pb_grpc.add_SessionsServiceServicer_to_server(servicer, server),
-        {f"/{SERVICE.full_name}/{method.name}": Access.USER for method in SERVICE.methods},
+        access(),
         store.start,
         store.stop,
     )

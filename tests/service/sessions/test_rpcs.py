@@ -8,13 +8,14 @@ from lucid.sessions.v1.event_pb2 import ApprovalRequested, QueueChanged, StatusC
 
 from services.rpc.channels import unary
 from services.rpc.errors import Code
+from services.rpc.identity import service_metadata
 from services.rpc.status import RemoteError
 from services.sessions.agent.journal import Journal
 from services.sessions.agent.turns import begin_turn, end_turn
 from services.sessions.client import SessionsClient
 from services.sessions.domain.models import State
 from services.sessions.domain.work import Outcome
-from tests.service.sessions.conftest import Ground
+from tests.service.sessions.conftest import KEY, Ground
 
 
 @pytest.fixture
@@ -232,6 +233,15 @@ async def test_list_events_by_one_coordinate(ground: Ground, client: SessionsCli
 async def test_list_models(client: SessionsClient) -> None:
     (model,) = (await client.list_models(pb.ListModelsRequest())).models
     assert (model.model, model.is_demo) == ("demo", True)
+
+
+async def test_get_status_is_for_services_only(ground: Ground, client: SessionsClient) -> None:
+    assert (await refused(client.get_status(pb.GetStatusRequest()))).reason == "INTERNAL_ONLY"
+    service = SessionsClient(ground.channel, service_metadata(KEY, "gateway"))
+    assert (await service.get_status(pb.GetStatusRequest())).active_sessions == 0
+    await create(client)
+    assert await begin_turn(await owned(ground))
+    assert (await service.get_status(pb.GetStatusRequest())).active_sessions == 1
 
 
 async def test_an_unknown_method_and_nobody(ground: Ground) -> None:
