@@ -90,7 +90,7 @@ function ModelChoice({ value, onChange }: { value: string; onChange: (model: str
         {all.length === 0 && <option value="">Default model</option>}
         {all.map((model, index) => (
           <option key={model.model} value={index === 0 ? '' : model.model}>
-            {model.isDemo ? `${model.label || model.model} (demo)` : model.label || model.model}
+            {model.label || model.model}
           </option>
         ))}
       </select>
