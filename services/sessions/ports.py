@@ -1,6 +1,6 @@
 """What the sessions service needs from outside, and the frozen bundle of it."""
 
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -51,8 +51,8 @@ class EventStore(Protocol):
     async def count_active(self) -> int:
         """How many sessions have a turn open."""
 
-    async def claim(self, worker: str, limit: int) -> list[SessionRecord]:
-        """Takes over wanted sessions whose lease is free or has run out, each with a new epoch."""
+    async def claim(self, worker: str, limit: int, held: Collection[str] = ()) -> list[SessionRecord]:
+        """Takes over wanted sessions whose lease is free or has run out, each with a new epoch; not those `held`."""
 
     async def renew(self, worker: str, session_ids: Sequence[str]) -> dict[str, bool]:
         """Extends leases; answers those still ours with whether a stop is requested."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from lucid.sessions.v1.event_pb2 import Event
@@ -140,10 +140,15 @@ class SqlEventStore:
         async with self._database.reading() as connection:
             return int((await connection.execute(query)).scalar_one())
 
-    async def claim(self, worker: str, limit: int) -> list[SessionRecord]:
-        """Takes over wanted sessions whose lease is free or has run out, each with a new epoch."""
+    async def claim(self, worker: str, limit: int, held: Collection[str] = ()) -> list[SessionRecord]:
+        """Takes over wanted sessions whose lease is free or has run out, each with a new epoch; not those `held`."""
         now = self._database.now
-        free = select(sessions.c.session_id).where(sessions.c.wanted, sessions.c.lease_until < now).limit(limit)
+        claimable = and_(sessions.c.wanted, sessions.c.lease_until < now, sessions.c.session_id.not_in(held))
+        free = select(sessions.c.session_id).where(claimable).limit(limit)
+        # A read first: on SQLite every write transaction holds up the log's writer.
+        async with self._database.reading() as connection:
+            if (await connection.execute(free.limit(1))).first() is None:
+                return []
         if self._database.locks_rows:
             free = free.with_for_update(skip_locked=True)
         claimed = (
@@ -152,16 +157,8 @@ class SqlEventStore:
             .values(lease_owner=worker, lease_epoch=sessions.c.lease_epoch + 1, lease_until=now + self._lease_seconds)
             .returning(sessions)
         )
-        if not await self._anything_to_claim():
-            return []
         async with self._database.writing() as connection:
             return [to_record(dict(row)) for row in (await connection.execute(claimed)).mappings()]
-
-    async def _anything_to_claim(self) -> bool:
-        """A read first: on SQLite every write transaction holds up the log's writer."""
-        query = select(sessions.c.session_id).where(sessions.c.wanted, sessions.c.lease_until < self._database.now)
-        async with self._database.reading() as connection:
-            return (await connection.execute(query.limit(1))).first() is not None
 
     async def renew(self, worker: str, session_ids: Sequence[str]) -> dict[str, bool]:
         """Extends leases; answers those still ours with whether a stop is requested."""
