@@ -76,7 +76,8 @@ class Runner:
         self._signals.work.clear()
         room = self._capacity - len(self._running)
         if room > 0:
-            for record in await self._ports.store.claim(self._worker, min(room, 20)):
+            # After a sleep of the machine our own leases have run out too: they are renewed, not taken over.
+            for record in await self._ports.store.claim(self._worker, min(room, 20), list(self._running)):
                 drive = asyncio.create_task(self._drive(record), name=f"drive-{record.session_id}")
                 self._running[record.session_id] = _Running(record.session_id, drive)
         with contextlib.suppress(TimeoutError):
@@ -181,9 +182,9 @@ class Runner:
             outcome = await self._outcome(running)
         if outcome is Outcome.INTERRUPTED:
             await recovery.interrupt(journal)
-        await end_turn(journal, outcome, self._ports.clock.monotonic() - began)
+        goes_on = await end_turn(journal, outcome, self._ports.clock.monotonic() - began)
         running.turn, running.stop = None, False
-        return outcome not in (Outcome.INTERRUPTED, Outcome.WAITING)
+        return goes_on
 
     async def _outcome(self, running: _Running) -> Outcome:
         assert running.turn is not None

@@ -70,29 +70,35 @@ def _take_from_queue(journal: Journal, turn_id: str) -> tuple[list[Draft], str]:
     ], event_id
 
 
-async def end_turn(journal: Journal, outcome: Outcome, duration: float) -> None:
-    """Says how the turn ended. A turn that waits for an answer stays open; its worker lets go of it."""
+async def end_turn(journal: Journal, outcome: Outcome, duration: float) -> bool:
+    """Says how the turn ended; False once the session was let go. A turn that waits for an answer stays open."""
     if outcome is Outcome.WAITING:
         await _let_wait(journal)
-        return
+        return False
     result, phase, state = _OUTCOMES[outcome]
     summary = journal.context.summary if outcome in (Outcome.COMPLETED, Outcome.LIMIT) else ""
     completed = TurnCompleted(outcome=result, summary=summary, duration_ms=int(duration * 1000))
-    change = Change(
-        drafts=(
-            journal.draft(key=f"{journal.state.turn_id}:completed", system=True, turn_completed=completed),
-            journal.draft(
-                key=f"{journal.state.turn_id}:{phase}", system=True, status_changed=StatusChanged(phase=phase)
-            ),
-        ),
-        turn_open=False,
-        stop_requested=False,
-        state=state,
-        # A stop lets the queue wait for the person; everything else goes on with it.
-        wanted=False if outcome is Outcome.INTERRUPTED else None,
-        release_lease=outcome is Outcome.INTERRUPTED,
+    drafts = (
+        journal.draft(key=f"{journal.state.turn_id}:completed", system=True, turn_completed=completed),
+        journal.draft(key=f"{journal.state.turn_id}:{phase}", system=True, status_changed=StatusChanged(phase=phase)),
     )
-    await journal.transition(lambda _: change)
+    stopped = False
+
+    def decide(row: SessionRecord) -> Change:
+        nonlocal stopped
+        # A stop lets the queue wait for the person, also one that came when the work had just ended by itself.
+        stopped = outcome is Outcome.INTERRUPTED or row.stop_requested
+        return Change(
+            drafts=drafts,
+            turn_open=False,
+            stop_requested=False,
+            state=state,
+            wanted=False if stopped else None,
+            release_lease=stopped,
+        )
+
+    await journal.transition(decide)
+    return not stopped
 
 
 async def _let_wait(journal: Journal) -> None:

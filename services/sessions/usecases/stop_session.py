@@ -11,17 +11,19 @@ async def stop_session(ports: Ports, caller: str, session_id: str) -> bool:
     """True if something ran. Durable when it is answered: also the next owner of a dead one honours it."""
     await owned(ports, caller, session_id)
     stopping = StatusChanged(phase=StatusChanged.PHASE_STOPPING)
+    runs = False
 
     def decide(row: SessionRecord) -> Change:
+        nonlocal runs
+        runs = row.turn_open
         if not row.turn_open or row.stop_requested:
             return Change()
         return Change(
             drafts=(Draft(Event(source=SOURCE_USER, status_changed=stopping)),), stop_requested=True, wanted=True
         )
 
-    record = await ports.store.get(session_id)
     await ports.store.apply(session_id, decide)
-    if record.turn_open:
+    if runs:
         ports.signals.stop(session_id)
         ports.signals.wanted()
-    return record.turn_open
+    return runs

@@ -3,12 +3,13 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 from lucid.sessions.v1.event_pb2 import Error, Event, TurnCompleted
+from sqlalchemy import update
 from sqlalchemy.exc import OperationalError
 
 from services.sessions.agent.runner import Runner
@@ -18,11 +19,13 @@ from services.sessions.domain.work import CommandFrame
 from services.sessions.ports import Limits, Ports, Transition
 from services.sessions.store.database import open_database
 from services.sessions.store.sql import SqlEventStore
+from services.sessions.store.tables import sessions
 from services.sessions.store.watching import LiveWatching
 from services.sessions.store.writer import ATTEMPTS
 from services.sessions.usecases.create_session import create_session
 from services.sessions.usecases.resolve_approval import resolve_approval
 from services.sessions.usecases.send_message import send_message
+from services.sessions.usecases.stop_session import stop_session
 from tests.fakes.ports import FastClock, Place, PlainSealer
 from tests.fakes.scripted_model import Model, OneModel, Script, said
 
@@ -227,3 +230,58 @@ async def test_a_database_that_goes_away_in_mid_turn_ends_no_turn(url: str) -> N
             TurnCompleted.OUTCOME_DONE
         ]
         assert "error" not in kinds(events)
+
+
+async def test_a_machine_that_slept_does_not_take_its_own_sessions_over(url: str) -> None:
+    async with at_work(url, [said("I run.", ("run_command", {"command": "make"})), said("Done.")]) as ground:
+
+        async def sleep_past_the_lease(record: SessionRecord) -> None:
+            async with ground.store._database.writing() as connection:
+                await connection.execute(update(sessions).values(lease_until=0.0))
+            ground.signals.wanted()
+            await asyncio.sleep(0.3)
+
+        ground.place.during = sleep_past_the_lease
+        session = await ground.create()
+        events = await ground.ended(session)
+        assert "error" not in kinds(events)
+        assert (await ground.store.get(session)).lease_epoch == 1
+
+
+async def test_a_stop_that_comes_after_the_end_does_not_stop_the_next_turn(url: str) -> None:
+    """The turn ends between the stop's look and its storing."""
+
+    class Behind(WatchedStore):
+        async def get(self, session_id: str) -> SessionRecord:
+            return replace(await super().get(session_id), turn_open=True)
+
+    async with at_work(url, [said("Done.")]) as ground:
+        session = await ground.create()
+        await ground.ended(session)
+        stopped: list[str] = []
+        ground.signals.on_stop = stopped.append
+        ground.store.__class__ = Behind
+        assert await stop_session(ground.ports, ME, session) is False
+        assert stopped == []
+
+
+async def test_a_stop_that_comes_at_the_end_leaves_the_queue_to_the_person(url: str) -> None:
+    async with at_work(url, [said("I run.", ("run_command", {"command": "make"})), said("One.")]) as ground:
+        stopping: list[asyncio.Future[bool]] = []
+
+        def stop(row: SessionRecord, change: Change) -> None:
+            final = any(draft.event.text_completed.text == "One." for draft in change.drafts)
+            if final and not stopping:
+                # In the log before the turn's end, heard by its owner only after it.
+                stopping.append(asyncio.ensure_future(stop_session(ground.ports, ME, row.session_id)))
+
+        ground.signals.on_stop = lambda _: None
+        ground.store.on_store = stop
+        ground.place.during = lambda record: ground.say(record.session_id, "And two.")
+        session = await ground.create()
+        await ground.ended(session)
+        assert await stopping[0]
+        await asyncio.sleep(0.3)
+        assert kinds(await ground.events(session)).count("turn_started") == 1
+        await ground.say(session, "Now go on.")
+        await ground.until(session, lambda events: kinds(events).count("turn_completed") == 3)
