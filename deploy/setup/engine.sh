@@ -15,6 +15,9 @@ start() {
     echo "No Docker engine answers, and starting one needs root and docker.io." >&2
     return 1
   fi
+  # An engine that was killed leaves its number behind, and dockerd refuses to start once that belongs to another process.
+  local left=/var/run/docker.pid
+  if [ -f "$left" ] && [ "$(cat "/proc/$(cat "$left")/comm" 2>/dev/null)" != dockerd ]; then rm -f "$left"; fi
   # In a session of its own, so that Ctrl-C on the tests does not take it away under them.
   setsid dockerd >"$log" 2>&1 &
   echo $! >"$pid_file"
