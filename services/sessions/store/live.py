@@ -70,13 +70,17 @@ class Watcher:
 
 @dataclass
 class SessionStream:
-    """A session in use. `seq`: the last event published here (0: none yet)."""
+    """A session in use. `seq`: the last event published here (0: none yet).
+
+    `adopted`: the started events, by item, of what an earlier owner has left open.
+    """
 
     seq: int = 0
     begin: int = 0
     answers: list[_Answer] = field(default_factory=list)
     buffered: int = 0
     items: dict[tuple[str, int], OpenBytes] = field(default_factory=dict)
+    adopted: dict[str, tuple[int, bytes]] = field(default_factory=dict)
     watchers: set[Watcher] = field(default_factory=set)
     pins: int = 0
     deleted: bool = False
@@ -89,7 +93,7 @@ class SessionStream:
     @property
     def idle(self) -> bool:
         """Nothing here that is not in the database."""
-        return not self.items and not self.watchers and not self.pins
+        return not self.items and not self.adopted and not self.watchers and not self.pins
 
     def answer(self, position: int) -> _Answer:
         """The answer at a position that is still kept."""
@@ -142,15 +146,11 @@ class Hub:
         if stream is None:
             return
         for event, data in stored:
+            self._follow_item(stream, event, data)
+            # A watcher may have read it in the database before it was told of here.
             if event.seq <= stream.seq:
                 continue
             stream.seq = event.seq
-            kind = event.WhichOneof("payload")
-            if kind in _STARTS:
-                self._mark_started(stream, event.item_id, event.seq, data)
-            elif kind in _ENDS:
-                for key in [key for key in stream.items if key[0] == event.item_id]:
-                    del stream.items[key]
             stream.push(event_response(data), is_delta=False)
         self.release(session_id)
 
@@ -161,17 +161,29 @@ class Hub:
         # those who follow already.
         stream.seq = stream.seq or seq
         for event, data in started:
-            self._mark_started(stream, event.item_id, event.seq, data)
+            # The new owner opens the item only when it goes on with it.
+            stream.adopted[event.item_id] = (event.seq, data)
+            self._follow_item(stream, event, data)
 
     @staticmethod
-    def _mark_started(stream: SessionStream, item_id: str, seq: int, data: bytes) -> None:
-        for (item, _), open_bytes in stream.items.items():
-            if item == item_id:
-                open_bytes.started_seq, open_bytes.started = seq, data
+    def _follow_item(stream: SessionStream, event: Event, data: bytes) -> None:
+        """Marks the item of a started event, and lets go of that of a completed one."""
+        kind = event.WhichOneof("payload")
+        if kind not in _STARTS and kind not in _ENDS:
+            return
+        for key in [key for key in stream.items if key[0] == event.item_id]:
+            if kind in _ENDS:
+                del stream.items[key]
+            else:
+                stream.items[key].started_seq, stream.items[key].started = event.seq, data
+        if kind in _ENDS:
+            stream.adopted.pop(event.item_id, None)
 
     def open(self, session_id: str, item_id: str, channel: int, data: bytes = b"") -> None:
         """An item begins, or is taken up again with the bytes it has."""
-        self.stream(session_id).items.setdefault((item_id, channel), OpenBytes(item_id, channel, bytearray(data)))
+        stream = self.stream(session_id)
+        started = stream.adopted.get(item_id, (0, b""))
+        stream.items.setdefault((item_id, channel), OpenBytes(item_id, channel, bytearray(data), *started))
 
     def write(self, session_id: str, item_id: str, channel: int, offset: int, data: bytes) -> None:
         """Bytes of an open item; those it has already are not sent twice."""
@@ -202,6 +214,7 @@ class Hub:
         stream = self._streams.get(session_id)
         if stream is not None:
             stream.items.clear()
+            stream.adopted.clear()
             self.release(session_id)
 
     def forget(self, session_id: str) -> None:
