@@ -1,6 +1,7 @@
 """What an agent's step did to its workspace, as events."""
 
 import asyncio
+import hashlib
 
 from lucid.sessions.v1.event_pb2 import BranchPushed, CheckpointCreated, FileEdited, FileTreeChanged
 
@@ -52,7 +53,8 @@ def _edits(journal: Journal, snapshot: Snapshot, item_id: str, via: FileEdited.V
         edited.CopyFrom(change)
         edited.via, edited.cause_item_id = via, item_id
         edited.tree_before, edited.tree_after = before, snapshot.tree
-        key = f"{item_id}:edit:{change.path}"
+        # Paths may be longer than a key.
+        key = f"{item_id}:edit:{hashlib.sha256(change.path.encode()).hexdigest()}"
         drafts.append(journal.draft(key=key, item_id=new_id("itm"), parent=item_id, file_edited=edited))
     return drafts + _tree_changes(journal, snapshot, item_id)
 
