@@ -12,6 +12,7 @@ from services.sessions.domain.work import CommandEnded, ToolFailure
 
 log = logs.get_logger("lucid.sessions.recovery")
 STOP_SECONDS = 8.0
+NOT_RUN = "The turn ended before this call was done. Look at the state of things before you repeat it."
 STOPPED = "Stopped by the person before it was done. What it had done stays."
 
 
@@ -46,16 +47,28 @@ async def interrupt(journal: Journal) -> None:
     ]
     drafts += await asyncio.gather(*(_stop_command(journal, event) for event in state.open_commands.values()))
     await _stop_everything(journal)
-    drafts += [
-        journal.draft(
-            key=f"{item}:completed",
-            item_id=item,
-            tool_call_completed=ToolCallCompleted(ok=False, result_text=STOPPED),
-        )
-        for item in state.open_calls
-    ]
+    drafts += _open_calls_completed(journal, STOPPED)
     if drafts:
         await journal.append(*drafts)
+
+
+async def close_calls(journal: Journal) -> None:
+    """Completes the calls that a failed turn leaves: the next turn must not run what the last one wanted."""
+    drafts = list(
+        await asyncio.gather(*(_stop_command(journal, event) for event in journal.state.open_commands.values()))
+    )
+    drafts += _open_calls_completed(journal, NOT_RUN)
+    if drafts:
+        await journal.append(*drafts)
+
+
+def _open_calls_completed(journal: Journal, why: str) -> list[Draft]:
+    return [
+        journal.draft(
+            key=f"{item}:completed", item_id=item, tool_call_completed=ToolCallCompleted(ok=False, result_text=why)
+        )
+        for item in journal.state.open_calls
+    ]
 
 
 async def _stop_command(journal: Journal, event: Event) -> Draft:

@@ -182,6 +182,8 @@ class Runner:
             outcome = await self._outcome(running)
         if outcome is Outcome.INTERRUPTED:
             await recovery.interrupt(journal)
+        elif outcome is Outcome.FAILED:
+            await recovery.close_calls(journal)
         goes_on = await end_turn(journal, outcome, self._ports.clock.monotonic() - began)
         running.turn, running.stop = None, False
         return goes_on

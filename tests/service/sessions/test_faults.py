@@ -8,7 +8,15 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from lucid.sessions.v1.event_pb2 import Error, Event, TurnCompleted
+from lucid.sessions.v1.event_pb2 import (
+    CommandStarted,
+    Error,
+    Event,
+    StatusChanged,
+    TextCompleted,
+    TextStarted,
+    TurnCompleted,
+)
 from sqlalchemy import update
 from sqlalchemy.exc import OperationalError
 
@@ -26,7 +34,7 @@ from services.sessions.usecases.create_session import create_session
 from services.sessions.usecases.resolve_approval import resolve_approval
 from services.sessions.usecases.send_message import send_message
 from services.sessions.usecases.stop_session import stop_session
-from tests.fakes.ports import FastClock, Place, PlainSealer
+from tests.fakes.ports import FastClock, Place, PlainSealer, Ran
 from tests.fakes.scripted_model import Model, OneModel, Script, said
 
 ME = "usr_1"
@@ -285,3 +293,55 @@ async def test_a_stop_that_comes_at_the_end_leaves_the_queue_to_the_person(url: 
         assert kinds(await ground.events(session)).count("turn_started") == 1
         await ground.say(session, "Now go on.")
         await ground.until(session, lambda events: kinds(events).count("turn_completed") == 3)
+
+
+async def test_a_turn_that_fails_closes_the_calls_it_did_not_get_to(url: str) -> None:
+    calls = (("run_command", {"command": "make"}), ("run_command", {"command": "make install"}))
+    async with at_work(url, [said("I run both.", *calls), said("Done.")]) as ground:
+
+        async def go_away(record: SessionRecord) -> None:
+            raise ConnectionError
+
+        ground.place.during = go_away
+        session = await ground.create()
+        first = kinds(await ground.ended(session))
+        assert first.count("tool_call_started") == first.count("tool_call_completed") == 2
+        ground.place.during = None
+        await ground.say(session, "Look first.")
+        await ground.ended(session, 2)
+        assert ground.place.starts == []
+
+
+@pytest.mark.parametrize("path", ["a" * 250, "ä" * 4000])
+async def test_a_long_path_is_stored_like_any_other(database_url: str, path: str) -> None:
+    async with at_work(database_url, [said("I run.", ("run_command", {"command": "make"})), said("Done.")]) as ground:
+        ground.place.commands = lambda _: Ran(writes={path: "x\n"})
+        events = await ground.ended(await ground.create())
+        assert [event.file_edited.path for event in events if event.HasField("file_edited")] == [path]
+        assert "error" not in kinds(events)
+
+
+async def test_an_item_that_a_watcher_reads_before_it_is_published_is_open_for_the_next_one() -> None:
+    """The database shows a commit before its writer does."""
+    live = LiveWatching()
+    live.open("ses", "itm", 1)
+    live.stream("ses").seq = 6
+    started = Event(seq=6, item_id="itm", text_started=TextStarted())
+    live.publish("ses", [(started, started.SerializeToString())])
+    assert [item.item_id for item in live.stream("ses").open_items()] == ["itm"]
+    ended = Event(seq=6, item_id="itm", text_completed=TextCompleted())
+    live.publish("ses", [(ended, ended.SerializeToString())])
+    assert live.stream("ses").items == {}
+
+
+async def test_a_command_that_a_new_owner_goes_on_with_is_open_for_every_watcher() -> None:
+    live = LiveWatching()
+    started = Event(seq=4, item_id="itm", command_started=CommandStarted(command="make"))
+    live.adopt("ses", 5, [(started, started.SerializeToString())])
+    told = Event(seq=6, status_changed=StatusChanged())
+    live.publish("ses", [(told, told.SerializeToString())])
+    live.open("ses", "itm", 3)
+    live.write("ses", "itm", 3, 0, b"printed")
+    assert [(item.item_id, item.started_seq) for item in live.stream("ses").open_items()] == [("itm", 4)]
+    live.drop("ses")
+    assert live._streams == {}
