@@ -37,9 +37,13 @@ def new_session(owner_id: str, request: pb.CreateSessionRequest) -> NewSession:
     """What a caller asks for. Raises InvalidRequest for a task of blanks only."""
     if not request.task.strip():
         raise InvalidRequest("task: must not be blank", field="task")
+    for name in ("request_id", "task", "model", "project_id", "git_user_name", "git_user_email"):
+        storable(name, getattr(request, name))
     repository = None
     if request.HasField("repository"):
         wish = request.repository
+        for name in ("full_name", "url", "base_branch"):
+            storable(f"repository.{name}", getattr(wish, name))
         repository = Repository(wish.provider, wish.full_name, wish.url.strip(), wish.base_branch)
     return NewSession(
         owner_id=owner_id,
@@ -54,10 +58,18 @@ def new_session(owner_id: str, request: pb.CreateSessionRequest) -> NewSession:
     )
 
 
+def storable(field: str, text: str) -> str:
+    """The text. Raises InvalidRequest for one with NUL, which no database column of text takes."""
+    if "\0" in text:
+        raise InvalidRequest(f"{field}: must not hold NUL", field=field)
+    return text
+
+
 def message_text(request: pb.SendMessageRequest) -> str:
     """The text. Raises InvalidRequest for one of blanks only."""
     if not request.text.strip():
         raise InvalidRequest("text: must not be blank", field="text")
+    storable("client_message_id", request.client_message_id)
     return request.text
 
 

@@ -80,7 +80,7 @@ class LiveHub(Protocol):
         """A new owner tells where the log stands and which items are open in it."""
 
     def texts(self, session_id: str) -> dict[tuple[str, int], bytes]:
-        """All open bytes of a session by (item_id, channel)."""
+        """The open texts of a session by (item_id, channel)."""
 
     def drop(self, session_id: str) -> None:
         """The owner has let go: what is in progress here is in progress no more."""

@@ -44,13 +44,15 @@ class SessionsServicer(pb_grpc.SessionsServiceServicer):
     async def ListSessions(self, request: pb.ListSessionsRequest, context: Any) -> pb.ListSessionsResponse:
         """See the proto."""
         before, limit = convert.position_of(request.page_token), page_size(request.page_size, 50, 100)
-        page, following = await list_sessions(self._ports, current_caller().user_id, before, limit, request.query)
+        query = convert.storable("query", request.query)
+        page, following = await list_sessions(self._ports, current_caller().user_id, before, limit, query)
         sessions = [convert.to_session(record) for record in page]
         return pb.ListSessionsResponse(sessions=sessions, next_page_token=convert.token_of(following))
 
     async def RenameSession(self, request: pb.RenameSessionRequest, context: Any) -> pb.RenameSessionResponse:
         """See the proto."""
-        record = await rename_session(self._ports, current_caller().user_id, request.session_id, request.title)
+        title = convert.storable("title", request.title)
+        record = await rename_session(self._ports, current_caller().user_id, request.session_id, title)
         return pb.RenameSessionResponse(session=convert.to_session(record))
 
     async def DeleteSession(self, request: pb.DeleteSessionRequest, context: Any) -> pb.DeleteSessionResponse:

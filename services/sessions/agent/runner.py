@@ -9,7 +9,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
-from lucid.sessions.v1.event_pb2 import CHANNEL_MESSAGE, CHANNEL_THOUGHT, Error
+from lucid.sessions.v1.event_pb2 import Error
 
 from services.rpc import logs
 from services.rpc.errors import LucidError
@@ -27,7 +27,6 @@ from services.sessions.ports import Ports
 log = logs.get_logger("lucid.sessions.runner")
 POLL_SECONDS = 1.0
 CHECKPOINT_SECONDS = 0.25
-_TEXTS = (CHANNEL_THOUGHT, CHANNEL_MESSAGE)
 
 
 @dataclass
@@ -109,7 +108,7 @@ class Runner:
             (session_id, item, channel): data
             for session_id in self._running
             for (item, channel), data in self._ports.live.texts(session_id).items()
-            if channel in _TEXTS and data
+            if data
         }
 
     async def _save(self, texts: dict[tuple[str, str, int], bytes]) -> None:

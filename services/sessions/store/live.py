@@ -8,7 +8,16 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from lucid.sessions.v1.event_pb2 import Event, Frame, Heartbeat, ItemCursor, ItemProgress, Reset
+from lucid.sessions.v1.event_pb2 import (
+    CHANNEL_MESSAGE,
+    CHANNEL_THOUGHT,
+    Event,
+    Frame,
+    Heartbeat,
+    ItemCursor,
+    ItemProgress,
+    Reset,
+)
 
 from services.sessions.domain.errors import Resync, SessionNotFound
 from services.sessions.store.frames import delta_response, event_response, frame_response
@@ -17,6 +26,7 @@ MAX_BUFFERED = 8 * 1024 * 1024
 MAX_MESSAGE = 256 * 1024
 DELTA_PIECE = 64 * 1024
 HEARTBEAT_SECONDS = 15.0
+_TEXTS = frozenset({CHANNEL_THOUGHT, CHANNEL_MESSAGE})
 _STARTS = frozenset({"text_started", "command_started"})
 _ENDS = frozenset({"text_completed", "command_completed"})
 
@@ -205,9 +215,10 @@ class Hub:
         return bytes(item.data) if item else b""
 
     def texts(self, session_id: str) -> dict[tuple[str, int], bytes]:
-        """All open bytes of a session, for check-points."""
+        """The open texts of a session, for check-points; a command's output is kept by its sandbox."""
         stream = self._streams.get(session_id)
-        return {key: bytes(item.data) for key, item in stream.items.items()} if stream else {}
+        items = stream.items.values() if stream else ()
+        return {(item.item_id, item.channel): bytes(item.data) for item in items if item.channel in _TEXTS}
 
     def drop(self, session_id: str) -> None:
         """The owner has let go: what is in progress here is in progress no more."""

@@ -7,6 +7,9 @@ from services.sessions.ports import Ports
 
 async def owned(ports: Ports, caller: str, session_id: str) -> SessionRecord:
     """The caller's session. Raises SessionNotFound."""
+    if "\0" in session_id:
+        # No id of ours, and no database takes it.
+        raise SessionNotFound(session_id="")
     record = await ports.store.get(session_id)
     if record.owner_id != caller:
         raise SessionNotFound(session_id=session_id)

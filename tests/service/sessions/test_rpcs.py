@@ -56,6 +56,8 @@ async def test_create_session_is_there_before_it_is_answered(ground: Ground, cli
     [
         ({"task": ""}, "INVALID_REQUEST"),
         ({"task": " \n"}, "INVALID_REQUEST"),
+        ({"task": "a\0b"}, "INVALID_REQUEST"),
+        ({"project_id": "a\0b"}, "INVALID_REQUEST"),
         ({"task": "x" * 200_001}, "INVALID_REQUEST"),
         ({"model": "nobody/none"}, "UNKNOWN_MODEL"),
         ({"repository": pb.Repository()}, "INVALID_REPOSITORY"),
@@ -96,6 +98,9 @@ async def test_rename_session(client: SessionsClient) -> None:
     assert head == session.last_seq + 1
     blank = pb.RenameSessionRequest(session_id=session.session_id)
     assert (await refused(client.rename_session(blank))).reason == "INVALID_REQUEST"
+    broken = pb.RenameSessionRequest(session_id=session.session_id, title="a\0b")
+    assert (await refused(client.rename_session(broken))).reason == "INVALID_REQUEST"
+    assert (await refused(client.list_sessions(pb.ListSessionsRequest(query="\0")))).reason == "INVALID_REQUEST"
 
 
 async def test_delete_session_removes_all_of_it(ground: Ground, client: SessionsClient) -> None:
@@ -113,7 +118,7 @@ async def test_delete_session_removes_all_of_it(ground: Ground, client: Sessions
 async def test_every_rpc_on_somebody_elses_session_looks_absent(ground: Ground, client: SessionsClient) -> None:
     mine = (await create(client)).session_id
     stranger = SessionsClient(ground.channel, ground.me("u2"))
-    for session_id in (mine, "ses_absent"):
+    for session_id in (mine, "ses_absent", "ses_\0"):
         for call in (
             stranger.get_session(pb.GetSessionRequest(session_id=session_id)),
             stranger.rename_session(pb.RenameSessionRequest(session_id=session_id, title="x")),
