@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -109,7 +110,11 @@ class Product:
         return env
 
     def _healthy(self) -> bool:
+        """Every service answers: apart, the gateway may be up before the others have started."""
         try:
+            for address in set(self.rpc.values()):
+                host, port = address.rsplit(":", 1)
+                socket.create_connection((host, int(port)), timeout=2).close()
             with urllib.request.urlopen(f"{self.base_url}/health", timeout=2) as answer:
                 return bool(answer.status == 200)
         except (urllib.error.URLError, OSError):
