@@ -40,10 +40,12 @@ class SqlGateStore:
         """Remembers the epoch. Raises Fenced if a higher one was seen, GateNotFound if no gate is open."""
         where = (gates.c.session_id == session_id, gates.c.is_open)
         async with self._engine.begin() as database:
-            moved = await database.execute(update(gates).where(*where, gates.c.epoch <= epoch).values(epoch=epoch))
-            if not moved.rowcount:
-                known = (await database.execute(select(gates.c.epoch).where(*where))).scalar()
-                raise GateNotFound if known is None else Fenced
+            known = (await database.execute(select(gates.c.epoch).where(*where).with_for_update())).scalar()
+            if known is None:
+                raise GateNotFound
+            if known > epoch:
+                raise Fenced
+            await database.execute(update(gates).where(*where).values(epoch=epoch))
 
     async def close(self, session_id: str) -> None:
         """Closes; the pushes stay listed."""
@@ -79,7 +81,9 @@ async def _replace(database: AsyncConnection, gate: Gate) -> bool:
     moved = await database.execute(update(gates).where(mine, gates.c.epoch <= gate.epoch).values(**_values(gate)))
     if moved.rowcount:
         return True
-    if (await database.execute(select(gates.c.epoch).where(mine))).scalar() is not None:
+    known = (await database.execute(select(gates.c.epoch).where(mine))).scalar()
+    # A lower epoch here is a row that came between the two statements: to be replaced, not to be stopped by.
+    if known is not None and known > gate.epoch:
         raise Fenced
     return False
 
