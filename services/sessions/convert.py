@@ -1,11 +1,12 @@
 """Domain <-> proto, pure functions."""
 
 from google.protobuf.timestamp_pb2 import Timestamp
+from lucid.sessions.v1 import event_pb2
 from lucid.sessions.v1 import sessions_pb2 as pb
 
 from services.rpc.errors import InvalidRequest
 from services.rpc.paging import decode_token, encode_token
-from services.sessions.domain.models import NewSession, Repository, SessionRecord
+from services.sessions.domain.models import Budget, Confirmation, NewSession, Policy, Repository, SessionRecord
 
 _LABELS = {"demo": "Demo (plays a written plan, no model)"}
 
@@ -27,6 +28,9 @@ def to_session(record: SessionRecord) -> pb.Session:
         update_time=_time(record.update_time),
         pull_request=record.pull_request,
         project_id=record.project_id,
+        confirmation=event_pb2.ConfirmationMode.ValueType(record.policy.confirmation.value),
+        budget=to_budget(record.policy.budget),
+        fallback_model=record.policy.fallback_model,
     )
     if record.repository is not None:
         session.repository.CopyFrom(_repository(record.repository))
@@ -55,7 +59,22 @@ def new_session(owner_id: str, request: pb.CreateSessionRequest) -> NewSession:
         git_user_name=request.git_user_name,
         git_user_email=request.git_user_email,
         model_api_key=request.model_api_key,
+        policy=Policy(
+            Confirmation(request.confirmation),
+            from_budget(request.budget),
+            storable("fallback_model", request.fallback_model),
+        ),
     )
+
+
+def to_budget(budget: Budget) -> event_pb2.Budget:
+    """A budget as callers see it."""
+    return event_pb2.Budget(cost_micros=budget.cost_micros, steps=budget.steps, seconds=budget.seconds)
+
+
+def from_budget(budget: event_pb2.Budget) -> Budget:
+    """A budget as a caller gives it."""
+    return Budget(budget.cost_micros, budget.steps, budget.seconds)
 
 
 def storable(field: str, text: str) -> str:

@@ -52,7 +52,8 @@ class EventStore(Protocol):
         """How many sessions have a turn open."""
 
     async def claim(self, worker: str, limit: int, held: Collection[str] = ()) -> list[SessionRecord]:
-        """Takes over wanted sessions whose lease is free or has run out, each with a new epoch; not those `held`."""
+        """Takes over sessions that are wanted, or whose time to wake has come, and whose lease is free or has run out,
+        each with a new epoch; not those `held`."""
 
     async def renew(self, worker: str, session_ids: Sequence[str]) -> dict[str, bool]:
         """Extends leases; answers those still ours with whether a stop is requested."""

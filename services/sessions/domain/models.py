@@ -18,6 +18,35 @@ class State(Enum):
     IDLE = 4
     STOPPED = 5
     FAILED = 6
+    PAUSED = 7
+
+
+class Confirmation(Enum):
+    """What the agent asks first; equals ConfirmationMode of the proto."""
+
+    DEFAULT = 0
+    NEVER = 1
+    RISKY = 2
+    ALWAYS = 3
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What a session may use before it asks for more: money (millionths of a US dollar), and for one turn model calls
+    and working time in seconds. 0 = the installation's default."""
+
+    cost_micros: int = 0
+    steps: int = 0
+    seconds: int = 0
+
+
+@dataclass(frozen=True)
+class Policy:
+    """How a session works. `fallback_model`: answers when the session's own fails; empty = none."""
+
+    confirmation: Confirmation = Confirmation.DEFAULT
+    budget: Budget = Budget()
+    fallback_model: str = ""
 
 
 @dataclass(frozen=True)
@@ -32,7 +61,10 @@ class Repository:
 
 @dataclass(frozen=True)
 class SessionRecord:
-    """A session's row. `turn_open`: a turn has started and not ended; new messages are queued."""
+    """A session's row. `turn_open`: a turn has started and not ended; new messages are queued.
+
+    `wake_at`: when a session that waits is taken up although nobody wants it, by the database's clock; 0 = never.
+    """
 
     session_id: str
     owner_id: str
@@ -51,6 +83,10 @@ class SessionRecord:
     log_epoch: int = 1
     lease_epoch: int = 0
     stop_requested: bool = False
+    pause_requested: bool = False
+    title_by_user: bool = False
+    wake_at: float = 0.0
+    policy: Policy = Policy()
     create_time: float = 0.0
     update_time: float = 0.0
     pull_request: PullRequestChanged | None = None
@@ -70,6 +106,7 @@ class NewSession:
     git_user_name: str = ""
     git_user_email: str = ""
     model_api_key: str = ""
+    policy: Policy = Policy()
 
 
 @dataclass(frozen=True)
@@ -86,7 +123,10 @@ class Draft:
 
 @dataclass(frozen=True)
 class Change:
-    """What one transition does to a session: events at the end of its log, and columns of its row."""
+    """What one transition does to a session: events at the end of its log, and columns of its row.
+
+    `wake_at`: seconds since 1970; 0 = not by itself.
+    """
 
     drafts: tuple[Draft, ...] = ()
     state: State | None = None
@@ -94,6 +134,10 @@ class Change:
     turn_open: bool | None = None
     wanted: bool | None = None
     stop_requested: bool | None = None
+    pause_requested: bool | None = None
+    title_by_user: bool | None = None
+    wake_at: float | None = None
+    policy: Policy | None = None
     confinement: str | None = None
     pull_request: PullRequestChanged | None = None
     repository: Repository | None = None

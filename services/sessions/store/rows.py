@@ -5,7 +5,7 @@ from typing import Any
 
 from lucid.sessions.v1.event_pb2 import PullRequestChanged
 
-from services.sessions.domain.models import Change, Repository, SessionRecord, State
+from services.sessions.domain.models import Budget, Change, Confirmation, Policy, Repository, SessionRecord, State
 
 
 def to_record(row: Mapping[str, Any]) -> SessionRecord:
@@ -15,7 +15,9 @@ def to_record(row: Mapping[str, Any]) -> SessionRecord:
         repository = Repository(row["provider"], row["repo_full_name"], row["repo_url"], row["base_branch"])
     pull_request = PullRequestChanged.FromString(row["pull_request"]) if row["pull_request"] else None
     same = {name: row[name] for name in _SAME}
-    return SessionRecord(state=State(row["state"]), repository=repository, pull_request=pull_request, **same)
+    return SessionRecord(
+        state=State(row["state"]), repository=repository, pull_request=pull_request, policy=_to_policy(row), **same
+    )
 
 
 def new_row(record: SessionRecord, request_id: str) -> dict[str, Any]:
@@ -23,6 +25,7 @@ def new_row(record: SessionRecord, request_id: str) -> dict[str, Any]:
     return {
         **{name: getattr(record, name) for name in _SAME},
         **_repository(record.repository),
+        **_policy(record.policy),
         "state": record.state.value,
         "request_id": request_id,
         "pull_request": None,
@@ -35,7 +38,7 @@ def new_row(record: SessionRecord, request_id: str) -> dict[str, Any]:
 
 def change_row(row: dict[str, Any], change: Change) -> None:
     """Applies the columns of a change."""
-    for name in ("title", "turn_open", "wanted", "stop_requested", "confinement"):
+    for name in _CHANGED:
         value = getattr(change, name)
         if value is not None:
             row[name] = value
@@ -45,6 +48,8 @@ def change_row(row: dict[str, Any], change: Change) -> None:
         row["pull_request"] = change.pull_request.SerializeToString()
     if change.repository is not None:
         row.update(_repository(change.repository))
+    if change.policy is not None:
+        row.update(_policy(change.policy))
     if change.release_lease:
         row.update(lease_owner="", lease_until=0.0)
 
@@ -60,6 +65,31 @@ def _repository(repository: Repository | None) -> dict[str, Any]:
     }
 
 
+def _to_policy(row: Mapping[str, Any]) -> Policy:
+    budget = Budget(row["budget_cost_micros"], row["budget_steps"], row["budget_seconds"])
+    return Policy(Confirmation(row["confirmation"]), budget, row["fallback_model"])
+
+
+def _policy(policy: Policy) -> dict[str, Any]:
+    return {
+        "confirmation": policy.confirmation.value,
+        "budget_cost_micros": policy.budget.cost_micros,
+        "budget_steps": policy.budget.steps,
+        "budget_seconds": policy.budget.seconds,
+        "fallback_model": policy.fallback_model,
+    }
+
+
+_CHANGED = (
+    "title",
+    "title_by_user",
+    "turn_open",
+    "wanted",
+    "stop_requested",
+    "pause_requested",
+    "wake_at",
+    "confinement",
+)
 _SAME = (
     "session_id",
     "owner_id",
@@ -76,6 +106,9 @@ _SAME = (
     "log_epoch",
     "lease_epoch",
     "stop_requested",
+    "pause_requested",
+    "title_by_user",
+    "wake_at",
     "create_time",
     "update_time",
     "model_key_sealed",

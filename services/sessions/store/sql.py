@@ -141,9 +141,12 @@ class SqlEventStore:
             return int((await connection.execute(query)).scalar_one())
 
     async def claim(self, worker: str, limit: int, held: Collection[str] = ()) -> list[SessionRecord]:
-        """Takes over wanted sessions whose lease is free or has run out, each with a new epoch; not those `held`."""
+        """Takes over sessions that are wanted, or whose time to wake has come, and whose lease is free or has run out,
+        each with a new epoch; not those `held`."""
         now = self._database.now
-        claimable = and_(sessions.c.wanted, sessions.c.lease_until < now, sessions.c.session_id.not_in(held))
+        waking = and_(sessions.c.wake_at > 0, sessions.c.wake_at <= now)
+        due = or_(sessions.c.wanted, waking)
+        claimable = and_(due, sessions.c.lease_until < now, sessions.c.session_id.not_in(held))
         free = select(sessions.c.session_id).where(claimable).limit(limit)
         # A read first: on SQLite every write transaction holds up the log's writer.
         async with self._database.reading() as connection:

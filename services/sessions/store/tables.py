@@ -1,6 +1,7 @@
 """The tables of the sessions service; one definition for SQLite and Postgres."""
 
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     Column,
     Float,
@@ -13,6 +14,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
 )
 
 metadata = MetaData()
@@ -38,13 +40,22 @@ sessions = Table(
     Column("git_user_email", String(400), nullable=False, server_default=""),
     Column("model_key_sealed", Text, nullable=False, server_default=""),
     Column("pull_request", LargeBinary),
+    Column("title_by_user", Boolean, nullable=False, server_default=false()),
+    Column("confirmation", Integer, nullable=False, server_default="0"),
+    Column("budget_cost_micros", BigInteger, nullable=False, server_default="0"),
+    Column("budget_steps", BigInteger, nullable=False, server_default="0"),
+    Column("budget_seconds", BigInteger, nullable=False, server_default="0"),
+    Column("fallback_model", String(255), nullable=False, server_default=""),
     Column("turn_open", Boolean, nullable=False),
     Column("seq", Integer, nullable=False),
     Column("last_hash", LargeBinary, nullable=False),
     Column("log_epoch", Integer, nullable=False),
-    # The owner's lease, by the database's clock (seconds since 1970). A session is claimed while `wanted`.
+    # The owner's lease, by the database's clock (seconds since 1970). A session is claimed while `wanted`, or once
+    # `wake_at` has come.
     Column("wanted", Boolean, nullable=False),
     Column("stop_requested", Boolean, nullable=False),
+    Column("pause_requested", Boolean, nullable=False, server_default=false()),
+    Column("wake_at", Float, nullable=False, server_default="0"),
     Column("lease_owner", String(64), nullable=False),
     Column("lease_epoch", Integer, nullable=False),
     Column("lease_until", Float, nullable=False),
@@ -53,6 +64,7 @@ sessions = Table(
     UniqueConstraint("owner_id", "request_id", name="sessions_request"),
     Index("sessions_by_owner", "owner_id", "update_time"),
     Index("sessions_wanted", "wanted", "lease_until"),
+    Index("sessions_waking", "wake_at"),
 )
 
 events = Table(

@@ -21,6 +21,8 @@ async def create_session(ports: Ports, wish: NewSession) -> SessionRecord:
     """The session as stored, or the first one of the same request_id. Nothing is stored for a wish that is refused."""
     model = wish.model or ports.models.default
     ports.models.check(model, bool(wish.model_api_key))
+    if wish.policy.fallback_model:
+        ports.models.check(wish.policy.fallback_model, has_own_key=False)
     repository = await _resolved(ports, wish)
     record = SessionRecord(
         session_id=new_id("ses"),
@@ -34,6 +36,7 @@ async def create_session(ports: Ports, wish: NewSession) -> SessionRecord:
         project_id=wish.project_id,
         git_user_name=wish.git_user_name,
         git_user_email=wish.git_user_email,
+        policy=wish.policy,
         model_key_sealed=ports.sealer.seal(wish.owner_id, wish.model_api_key) if wish.model_api_key else "",
     )
     request_id = wish.request_id or new_ulid()
