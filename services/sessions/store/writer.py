@@ -32,7 +32,9 @@ Publish = Callable[[str, list[tuple[Event, bytes]]], None]
 _ENDS = ("text_completed", "command_completed")
 _MUTABLE = (
     "title", "state", "provider", "repo_full_name", "repo_url", "base_branch", "confinement", "pull_request",
-    "turn_open", "seq", "last_hash", "wanted", "stop_requested", "lease_owner", "lease_until", "update_time",
+    "turn_open", "seq", "last_hash", "wanted", "stop_requested", "pause_requested", "wake_at", "lease_owner",
+    "lease_until", "update_time", "title_by_user", "confirmation", "budget_cost_micros", "budget_steps",
+    "budget_seconds", "fallback_model",
 )  # fmt: skip
 
 
