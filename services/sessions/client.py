@@ -55,6 +55,10 @@ class SessionsClient:
         """Raises RemoteError (SESSION_NOT_FOUND)."""
         return await unary(lambda: self._stub.StopSession(request, metadata=self._metadata, timeout=SECONDS))
 
+    async def configure_session(self, request: pb.ConfigureSessionRequest) -> pb.ConfigureSessionResponse:
+        """Raises RemoteError (SESSION_NOT_FOUND, UNKNOWN_MODEL, NO_MODEL_KEY)."""
+        return await unary(lambda: self._stub.ConfigureSession(request, metadata=self._metadata, timeout=SECONDS))
+
     async def resolve_approval(self, request: pb.ResolveApprovalRequest) -> pb.ResolveApprovalResponse:
         """Raises RemoteError (APPROVAL_NOT_FOUND, APPROVAL_RESOLVED)."""
         return await unary(lambda: self._stub.ResolveApproval(request, metadata=self._metadata, timeout=SECONDS))

@@ -1,12 +1,17 @@
 """Domain <-> proto, pure functions."""
 
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
 from google.protobuf.timestamp_pb2 import Timestamp
 from lucid.sessions.v1 import event_pb2
 from lucid.sessions.v1 import sessions_pb2 as pb
 
 from services.rpc.errors import InvalidRequest
 from services.rpc.paging import decode_token, encode_token
-from services.sessions.domain.models import Budget, Confirmation, NewSession, Policy, Repository, SessionRecord
+from services.sessions.domain.models import Confirmation, NewSession, Policy, Repository, SessionRecord
+from services.sessions.domain.policy import from_budget, to_budget
 
 _LABELS = {"demo": "Demo (plays a written plan, no model)"}
 
@@ -67,14 +72,16 @@ def new_session(owner_id: str, request: pb.CreateSessionRequest) -> NewSession:
     )
 
 
-def to_budget(budget: Budget) -> event_pb2.Budget:
-    """A budget as callers see it."""
-    return event_pb2.Budget(cost_micros=budget.cost_micros, steps=budget.steps, seconds=budget.seconds)
-
-
-def from_budget(budget: event_pb2.Budget) -> Budget:
-    """A budget as a caller gives it."""
-    return Budget(budget.cost_micros, budget.steps, budget.seconds)
+def policy_change(request: pb.ConfigureSessionRequest) -> Callable[[Policy], Policy]:
+    """What a caller asks to be different; what is not set stays as it is. Raises InvalidRequest."""
+    wish: dict[str, Any] = {}
+    if request.confirmation:
+        wish["confirmation"] = Confirmation(request.confirmation)
+    if request.HasField("budget"):
+        wish["budget"] = from_budget(request.budget)
+    if request.HasField("fallback_model"):
+        wish["fallback_model"] = storable("fallback_model", request.fallback_model)
+    return lambda policy: replace(policy, **wish)
 
 
 def storable(field: str, text: str) -> str:

@@ -11,6 +11,7 @@ from services.rpc.paging import page_size
 from services.sessions import convert
 from services.sessions.ports import Ports
 from services.sessions.store.frames import event_field
+from services.sessions.usecases.configure_session import configure_session
 from services.sessions.usecases.create_session import create_session
 from services.sessions.usecases.delete_session import delete_session
 from services.sessions.usecases.get_session import get_session
@@ -70,6 +71,12 @@ class SessionsServicer(pb_grpc.SessionsServiceServicer):
         """See the proto."""
         stopping = await stop_session(self._ports, current_caller().user_id, request.session_id)
         return pb.StopSessionResponse(stopping=stopping)
+
+    async def ConfigureSession(self, request: pb.ConfigureSessionRequest, context: Any) -> pb.ConfigureSessionResponse:
+        """See the proto."""
+        wish, caller = convert.policy_change(request), current_caller().user_id
+        record = await configure_session(self._ports, caller, request.session_id, wish)
+        return pb.ConfigureSessionResponse(session=convert.to_session(record))
 
     async def ResolveApproval(self, request: pb.ResolveApprovalRequest, context: Any) -> pb.ResolveApprovalResponse:
         """See the proto."""

@@ -13,7 +13,7 @@ from lucid.sessions.v1.event_pb2 import (
 
 from services.rpc.ids import new_id
 from services.sessions.agent.context import Context
-from services.sessions.domain.models import Change, Draft, Lease, SessionRecord
+from services.sessions.domain.models import Change, Draft, Lease, Policy, SessionRecord
 from services.sessions.domain.state import SessionState
 from services.sessions.ports import Ports
 
@@ -38,6 +38,11 @@ class Journal:
     def session_id(self) -> str:
         """Whose log."""
         return self.record.session_id
+
+    @property
+    def policy(self) -> Policy:
+        """How the session works by now."""
+        return self.state.configured or self.record.policy
 
     async def load(self) -> None:
         """Folds everything stored since the last fold, also what others have appended."""

@@ -10,10 +10,14 @@ from lucid.sessions.v1.event_pb2 import (
     StatusChanged,
 )
 
+from services.sessions.domain.models import Policy
+from services.sessions.domain.policy import from_event
+
 
 @dataclass
 class SessionState:
-    """What is open and what waits. `tree`: the last snapshot; `pushes`: the number of the last push told."""
+    """What is open and what waits. `tree`: the last snapshot; `pushes`: the number of the last push told; `configured`:
+    how the session works, if that was changed since it was made."""
 
     seq: int = 0
     turn_id: str = ""
@@ -33,6 +37,7 @@ class SessionState:
     open_calls: dict[str, Event] = field(default_factory=dict)
     questions: dict[str, Event] = field(default_factory=dict)
     answers: dict[str, ApprovalResolved] = field(default_factory=dict)
+    configured: Policy | None = None
 
     def apply(self, event: Event) -> None:
         """Takes the next event; kinds that change nothing here are passed over."""
@@ -114,6 +119,10 @@ def _resolved(state: SessionState, event: Event) -> None:
     state.answers[event.approval_resolved.request_id] = event.approval_resolved
 
 
+def _configured(state: SessionState, event: Event) -> None:
+    state.configured = from_event(event.session_configured)
+
+
 _HANDLERS: dict[str, Callable[[SessionState, Event], None]] = {
     "user_message": _user_message,
     "turn_started": _turn_started,
@@ -132,4 +141,5 @@ _HANDLERS: dict[str, Callable[[SessionState, Event], None]] = {
     "branch_pushed": _pushed,
     "approval_requested": lambda state, event: state.questions.__setitem__(event.approval_requested.request_id, event),
     "approval_resolved": _resolved,
+    "session_configured": _configured,
 }

@@ -125,6 +125,7 @@ async def test_every_rpc_on_somebody_elses_session_looks_absent(ground: Ground, 
             stranger.delete_session(pb.DeleteSessionRequest(session_id=session_id)),
             stranger.send_message(pb.SendMessageRequest(session_id=session_id, text="x")),
             stranger.stop_session(pb.StopSessionRequest(session_id=session_id)),
+            stranger.configure_session(pb.ConfigureSessionRequest(session_id=session_id)),
             stranger.resolve_approval(pb.ResolveApprovalRequest(session_id=session_id, request_id="q")),
             stranger.list_events(pb.ListEventsRequest(session_id=session_id)),
         ):
