@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import grpc
 from lucid.sessions.v1 import sessions_pb2, sessions_pb2_grpc
@@ -32,6 +33,19 @@ class _SystemClock:
         return time.monotonic()
 
 
+@dataclass(frozen=True)
+class Parts:
+    """What stands behind the ports. Each can be replaced by another kind of the same thing."""
+
+    store: type[SqlEventStore] = SqlEventStore
+    models: type[ConfiguredModels] = ConfiguredModels
+    workspace: type[SandboxWorkspace] = SandboxWorkspace
+    forge: type[IntegrationsForge] = IntegrationsForge
+
+
+PARTS = Parts()
+
+
 def access() -> dict[str, Access]:
     """Who may call what: people reach their own sessions, and only services what is about everybody's."""
     return {
@@ -40,15 +54,15 @@ def access() -> dict[str, Access]:
     }
 
 
-async def build(settings: Settings, connect: Callable[[str], grpc.aio.Channel]) -> Service:
+async def build(settings: Settings, connect: Callable[[str], grpc.aio.Channel], parts: Parts = PARTS) -> Service:
     """The service, not yet started."""
     live = LiveWatching()
     database = open_database(settings.database_url)
-    store = SqlEventStore(database, live.publish, settings.lease_seconds, live.forget)
+    store = parts.store(database, live.publish, settings.lease_seconds, live.forget)
     live.backed_by(store)
     signals = LocalSignals()
-    models = ConfiguredModels(settings.providers)
-    ports = _ports(settings, connect, store, live, signals, models)
+    models = parts.models(settings.providers)
+    ports = _ports(settings, connect, parts, store, live, signals, models)
     runner = Runner(ports, signals, settings.lease_seconds, settings.sessions_at_once)
 
     warming: list[asyncio.Task[None]] = []
@@ -83,6 +97,7 @@ async def build(settings: Settings, connect: Callable[[str], grpc.aio.Channel]) 
 def _ports(
     settings: Settings,
     connect: Callable[[str], grpc.aio.Channel],
+    parts: Parts,
     store: SqlEventStore,
     live: LiveWatching,
     signals: LocalSignals,
@@ -93,8 +108,8 @@ def _ports(
         store=store,
         live=live,
         models=models,
-        workspace=SandboxWorkspace(connect(settings.sandbox_target), key),
-        forge=IntegrationsForge(connect(settings.integrations_target), key),
+        workspace=parts.workspace(connect(settings.sandbox_target), key),
+        forge=parts.forge(connect(settings.integrations_target), key),
         clock=_SystemClock(),
         sealer=JweSealer(settings.encryption_key),
         signals=signals,
