@@ -51,6 +51,9 @@ class Say:
     cache_write_tokens: int = 0
     fault: str = ""
     retry_after: str = ""
+    # A refusal as some provider words it: status, body, headers. Or the error object of an `error_event`.
+    refusal: tuple[int, Any, dict[str, str]] | None = None
+    error: Any = None
     finish: str = ""
     usage: bool = True
 
@@ -110,6 +113,8 @@ class ModelServer:
 
     async def _openai(self, request: web.Request) -> web.StreamResponse:
         say = await self._next(request)
+        if say.refusal:
+            return web.json_response(say.refusal[1], status=say.refusal[0], headers=say.refusal[2])
         asked = bool(self.requests[-1].body.get("stream_options"))
         if refusal := _openai_refusal(say, asked):
             return refusal
@@ -117,6 +122,8 @@ class ModelServer:
 
     async def _anthropic(self, request: web.Request) -> web.StreamResponse:
         say = await self._next(request)
+        if say.refusal:
+            return web.json_response(say.refusal[1], status=say.refusal[0], headers=say.refusal[2])
         if refusal := _anthropic_refusal(say):
             return refusal
         frames = _anthropic_frames(say)
@@ -141,7 +148,7 @@ class ModelServer:
         await asyncio.sleep(say.first_delay)
         middle = max(1, len(frames) // 2)
         for number, data in enumerate(frames):
-            if number == middle and say.fault and not await self._fail(request, response, say.fault):
+            if number == middle and say.fault and not await self._fail(request, response, say):
                 return response
             await response.write(data)
             if say.delay:
@@ -150,8 +157,9 @@ class ModelServer:
             await response.write(data)
         return response
 
-    async def _fail(self, request: web.Request, response: web.StreamResponse, fault: str) -> bool:
+    async def _fail(self, request: web.Request, response: web.StreamResponse, say: Say) -> bool:
         """Whether the answer goes on after it."""
+        fault = say.fault
         if fault == "cut":
             await asyncio.sleep(0.05)
             assert request.transport is not None
@@ -163,7 +171,7 @@ class ModelServer:
             await response.write(b'event: content_block_delta\ndata: {"text": "\xff\xfe"}\n\n')
             return True
         elif fault == "error_event":
-            error = {"type": "overloaded_error", "message": "secret-detail overloaded"}
+            error = say.error or {"type": "overloaded_error", "message": "secret-detail overloaded"}
             await response.write(_sse({"type": "error", "error": error}, "error"))
         elif fault == "silent":
             await asyncio.sleep(30)

@@ -5,7 +5,7 @@ from lucid.sessions.v1.event_pb2 import Error
 from services.rpc.errors import LucidError
 from services.sessions.domain.conversation import FailureKind, ModelFailure
 
-RETRYABLE = (FailureKind.RATE_LIMIT, FailureKind.TRANSIENT)
+RETRYABLE = (FailureKind.RATE_LIMIT, FailureKind.OVERLOAD, FailureKind.TRANSIENT)
 
 
 class TurnFailed(Exception):
@@ -18,6 +18,7 @@ _MODEL = {
     FailureKind.RATE_LIMIT: (Error.KIND_RATE_LIMIT, "MODEL_RATE_LIMITED", Error.USER_ACTION_RETRY),
     FailureKind.CONTEXT: (Error.KIND_LLM, "MODEL_CONTEXT_EXCEEDED", Error.USER_ACTION_NONE),
     FailureKind.CONFIG: (Error.KIND_CONFIG, "MODEL_REQUEST_REFUSED", Error.USER_ACTION_OPEN_SETTINGS),
+    FailureKind.OVERLOAD: (Error.KIND_TRANSIENT, "MODEL_OVERLOADED", Error.USER_ACTION_RETRY),
     FailureKind.TRANSIENT: (Error.KIND_TRANSIENT, "MODEL_UNAVAILABLE", Error.USER_ACTION_RETRY),
 }
 
@@ -28,7 +29,8 @@ def model_error(failure: ModelFailure, wait: float | None = None) -> Error:
     if failure.kind is FailureKind.TRANSIENT and failure.pieces_seen:
         code = "MODEL_STREAM_BROKEN"
     if wait is None:
-        return Error(kind=kind, code=code, message=failure.message, user_action=action)
+        hint = int(failure.retry_after * 1000)
+        return Error(kind=kind, code=code, message=failure.message, retry_after_ms=hint, user_action=action)
     return Error(
         kind=kind,
         code=code,

@@ -1,6 +1,7 @@
 """One model call: streamed to the watchers token by token, its outcome stored in one append."""
 
 import asyncio
+import random
 import re
 from contextlib import aclosing
 
@@ -218,9 +219,14 @@ async def _stream(journal: Journal, model: LanguageModel, request: ModelRequest,
         raise ModelFailure(FailureKind.TRANSIENT, "The model's answer broke off.", pieces_seen=True)
 
 
+def _back_off(attempt: int) -> float:
+    """Between half and all of it: sessions that failed together do not come back together."""
+    return min(LONGEST_PAUSE, 2.0**attempt) * random.uniform(0.5, 1.0)  # noqa: S311
+
+
 async def _after_failure(journal: Journal, failure: ModelFailure, attempt: int, last: bool) -> None:
     """Waits before the next try, or ends the turn with a card that says what to do."""
-    pause = failure.retry_after or min(LONGEST_PAUSE, 1.0 * 2**attempt)
+    pause = failure.retry_after or _back_off(attempt)
     if last or failure.kind not in RETRYABLE or pause > LONGEST_HINT:
         await journal.append(journal.draft(system=True, error=model_error(failure)))
         raise TurnFailed from failure

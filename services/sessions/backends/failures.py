@@ -1,21 +1,26 @@
-"""Classes the failures of model calls. Neither a provider's raw answer nor a key ever reaches a message."""
+"""Classes the failures of model calls. Neither a provider's raw answer nor a key ever reaches a message.
 
-import email.utils
+The shapes are those of OpenAI, Anthropic, Gemini's compatible door, OpenRouter (numbers as codes), vLLM (the error's
+fields at the top) and Ollama (a text as the error).
+"""
+
 import json
-import time
+from collections.abc import Mapping
 from typing import Any
 
 from services.rpc import logs
+from services.sessions.backends.hints import retry_hint
 from services.sessions.backends.streams import BROKEN
 from services.sessions.domain.conversation import FailureKind, ModelFailure
 
 log = logs.get_logger("lucid.sessions.models")
-_WORDS = {
+_TEXTS = {
     FailureKind.AUTH: "{provider} refuses the key. Check it in the settings.",
     FailureKind.QUOTA: "The credit at {provider} is used up. Top it up there, or choose another model.",
     FailureKind.RATE_LIMIT: "{provider} limits how often it may be called.",
     FailureKind.CONTEXT: "This session has become too long for the model. Start a new one, or choose a larger model.",
     FailureKind.CONFIG: "{provider} refuses the request ({detail}). Check the model's name and the address.",
+    FailureKind.OVERLOAD: "{provider} is overloaded at the moment.",
     FailureKind.TRANSIENT: "{provider} has a problem ({detail}).",
 }
 _BY_STATUS = {
@@ -27,33 +32,63 @@ _BY_STATUS = {
     413: FailureKind.CONTEXT,
     425: FailureKind.TRANSIENT,
     429: FailureKind.RATE_LIMIT,
+    503: FailureKind.OVERLOAD,
+    529: FailureKind.OVERLOAD,
 }
-_BY_TYPE = {
+_BY_NAME = {
     "authentication_error": FailureKind.AUTH,
     "invalid_api_key": FailureKind.AUTH,
     "permission_error": FailureKind.AUTH,
+    "permission_denied": FailureKind.AUTH,
+    "unauthenticated": FailureKind.AUTH,
     "billing_error": FailureKind.QUOTA,
+    "billing_hard_limit_reached": FailureKind.QUOTA,
     "insufficient_quota": FailureKind.QUOTA,
     "credit_balance_too_low": FailureKind.QUOTA,
+    "exceeded_current_quota_error": FailureKind.QUOTA,
     "rate_limit_error": FailureKind.RATE_LIMIT,
     "rate_limit_exceeded": FailureKind.RATE_LIMIT,
+    "resource_exhausted": FailureKind.RATE_LIMIT,
+    "slow_down": FailureKind.RATE_LIMIT,
     "context_length_exceeded": FailureKind.CONTEXT,
+    "exceed_context_size_error": FailureKind.CONTEXT,
     "request_too_large": FailureKind.CONTEXT,
+    "overloaded_error": FailureKind.OVERLOAD,
+    "unavailable": FailureKind.OVERLOAD,
+    "unavailable_error": FailureKind.OVERLOAD,
+    "service_unavailable": FailureKind.OVERLOAD,
+}
+# Only where there is no status: servers use them for anything.
+_VAGUE = {
     "invalid_request_error": FailureKind.CONFIG,
+    "invalid_argument": FailureKind.CONFIG,
     "not_found_error": FailureKind.CONFIG,
     "model_not_found": FailureKind.CONFIG,
-    "overloaded_error": FailureKind.TRANSIENT,
-    "api_error": FailureKind.TRANSIENT,
-    "server_error": FailureKind.TRANSIENT,
-    "timeout_error": FailureKind.TRANSIENT,
 }
+_CONTEXT_PHRASES = (
+    "prompt is too long",
+    "context length",
+    "context window",
+    "context limit",
+    "context size",
+    "maximum context",
+    "input token count",
+    # OpenAI's rate limit that no waiting helps against: one request is larger than what a minute may hold.
+    "request too large",
+)
 _PHRASES = (
-    ("prompt is too long", FailureKind.CONTEXT),
-    ("context length", FailureKind.CONTEXT),
-    ("context window", FailureKind.CONTEXT),
-    ("maximum context", FailureKind.CONTEXT),
     ("credit balance", FailureKind.QUOTA),
-    ("quota", FailureKind.QUOTA),
+    ("insufficient credits", FailureKind.QUOTA),
+    ("insufficient balance", FailureKind.QUOTA),
+    ("api key not valid", FailureKind.AUTH),
+    ("incorrect api key", FailureKind.AUTH),
+    ("overloaded", FailureKind.OVERLOAD),
+    ("server busy", FailureKind.OVERLOAD),
+    ("at capacity", FailureKind.OVERLOAD),
+    ("rate limit", FailureKind.RATE_LIMIT),
+    ("rate-limited", FailureKind.RATE_LIMIT),
+    # A moderation's 403 says nothing about the key.
+    ("flagged", FailureKind.CONFIG),
 )
 
 
@@ -65,58 +100,48 @@ def classified(provider: str, error: Exception, pieces_seen: bool) -> ModelFailu
     status = getattr(error, "status_code", None)
     log.warning("model call failed", extra={"provider": provider, "error": type(error).__name__, "status": status})
     if isinstance(status, int):
+        fields = _fields(getattr(error, "body", None))
         headers = getattr(getattr(error, "response", None), "headers", {})
-        return _refused(provider, status, getattr(error, "body", None), headers, pieces_seen)
+        hint = retry_hint(headers, fields)
+        return _failure(provider, _kind(status, fields), f"status {status}", hint, pieces_seen)
     detail = BROKEN if pieces_seen else "it could not be reached, or its answer could not be read"
     return _failure(provider, FailureKind.TRANSIENT, detail.rstrip("."), 0.0, pieces_seen)
 
 
 def in_stream(provider: str, error: Any) -> ModelFailure:
     """An error object that came as an event of the stream."""
-    fields = error if isinstance(error, dict) else {}
-    kind = _told(fields) or FailureKind.TRANSIENT
-    return _failure(provider, kind, "it reports an error in mid-answer", 0.0, True)
+    fields = _fields({"error": error})
+    code = fields.get("code")
+    status = code if isinstance(code, int) and 400 <= code < 600 else 0
+    return _failure(provider, _kind(status, fields), "it reports an error in mid-answer", retry_hint({}, fields), True)
 
 
-def _refused(provider: str, status: int, body: Any, headers: Any, pieces_seen: bool) -> ModelFailure:
-    kind = _BY_STATUS.get(status) or (FailureKind.TRANSIENT if status >= 500 else FailureKind.CONFIG)
+def _fields(body: Any) -> dict[str, Any]:
+    """The error object, wherever in the body it stands."""
     if isinstance(body, list) and body:
         body = body[0]  # Gemini wraps its error into a list
-    fields = body.get("error", body) if isinstance(body, dict) else {}
-    told = _told(fields if isinstance(fields, dict) else {})
-    if kind is FailureKind.RATE_LIMIT and told is FailureKind.QUOTA and "insufficient_quota" in _types(fields):
-        kind = FailureKind.QUOTA
-    elif kind is FailureKind.CONFIG and told is not None:
-        kind = told
-    return _failure(provider, kind, f"status {status}", _hint(headers), pieces_seen)
+    error = body.get("error", body) if isinstance(body, dict) else body
+    return error if isinstance(error, dict) else {"message": error}
 
 
-def _types(fields: dict[str, Any]) -> set[str]:
-    return {value for value in (fields.get("code"), fields.get("type"), fields.get("status")) if isinstance(value, str)}
-
-
-def _told(fields: dict[str, Any]) -> FailureKind | None:
-    """What the error object says of itself; the code is more exact than the type, a phrase than a plain refusal."""
-    named = [_BY_TYPE[name] for name in (fields.get("code"), fields.get("type")) if name in _BY_TYPE]
-    if named and named[0] is not FailureKind.CONFIG:
-        return named[0]
-    text = json.dumps(fields.get("message", ""), default=str).lower()
-    phrases = [kind for phrase, kind in _PHRASES if phrase in text]
-    return next(iter(phrases + named), None)
+def _kind(status: int, fields: Mapping[str, Any]) -> FailureKind:
+    """The class. A name is more exact than a phrase, a phrase than a status; `status` 0: none."""
+    names = [name.lower() for name in map(fields.get, ("code", "type", "status")) if isinstance(name, str)]
+    told = json.dumps([fields.get("message"), fields.get("details"), fields.get("metadata")], default=str).lower()
+    if status <= 500 and any(phrase in told for phrase in _CONTEXT_PHRASES):
+        return FailureKind.CONTEXT
+    if status == 429 and "perday" in told:
+        return FailureKind.QUOTA
+    found = [_BY_NAME[name] for name in names if name in _BY_NAME]
+    if status in (0, 400, 403, 404, 422, 503):
+        found += [kind for phrase, kind in _PHRASES if phrase in told]
+        found += [FailureKind.QUOTA] if "quota" in told else []
+    if found:
+        return found[0]
+    if status:
+        return _BY_STATUS.get(status) or (FailureKind.TRANSIENT if status >= 500 else FailureKind.CONFIG)
+    return next((_VAGUE[name] for name in names if name in _VAGUE), FailureKind.TRANSIENT)
 
 
 def _failure(provider: str, kind: FailureKind, detail: str, hint: float, pieces_seen: bool) -> ModelFailure:
-    return ModelFailure(kind, _WORDS[kind].format(provider=provider, detail=detail), hint, pieces_seen)
-
-
-def _hint(headers: Any) -> float:
-    """Seconds to wait by `retry-after-ms` or `retry-after` (seconds or a date, RFC 9110 §10.2.3); 0 without."""
-    try:
-        if milliseconds := headers.get("retry-after-ms"):
-            return max(0.0, float(milliseconds) / 1000)
-        value = headers.get("retry-after") or "0"
-        if value.replace(".", "", 1).isdecimal():
-            return float(value)
-        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
-    except (ValueError, TypeError, AttributeError):
-        return 0.0
+    return ModelFailure(kind, _TEXTS[kind].format(provider=provider, detail=detail), hint, pieces_seen)

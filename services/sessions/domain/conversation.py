@@ -111,6 +111,7 @@ class FailureKind(Enum):
     RATE_LIMIT = "rate_limit"
     CONTEXT = "context"
     CONFIG = "config"
+    OVERLOAD = "overload"
     TRANSIENT = "transient"
 
 

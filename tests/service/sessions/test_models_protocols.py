@@ -105,6 +105,8 @@ def _kind(fault: str, protocol: str) -> FailureKind:
         "429": FailureKind.RATE_LIMIT,
         "quota": FailureKind.QUOTA,
         "context": FailureKind.CONTEXT,
+        "529": FailureKind.OVERLOAD,
+        "error_event": FailureKind.OVERLOAD,
     }
     return kinds.get(fault, FailureKind.TRANSIENT)
 
