@@ -75,6 +75,14 @@ class SessionsClient:
         """For other services only."""
         return await unary(lambda: self._stub.GetStatus(request, metadata=self._metadata, timeout=SECONDS))
 
+    async def export_session(self, request: pb.ExportSessionRequest) -> AsyncIterator[pb.ExportSessionResponse]:
+        """The file part by part. Raises RemoteError (SESSION_NOT_FOUND); then it is not whole."""
+        try:
+            async for part in self._stub.ExportSession(request, metadata=self._metadata):
+                yield part
+        except grpc.RpcError as error:
+            raise from_rpc_error(error) from error
+
     async def watch_events(self, request: pb.WatchEventsRequest) -> AsyncIterator[pb.WatchEventsResponse]:
         """One watch to its end, whatever ends it; who follows a session watches again from where it is."""
         try:

@@ -1,6 +1,8 @@
 """SessionsService: request, one use case, answer."""
 
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from datetime import UTC, datetime
 from typing import Any
 
 from lucid.sessions.v1 import sessions_pb2 as pb
@@ -8,12 +10,13 @@ from lucid.sessions.v1 import sessions_pb2_grpc as pb_grpc
 
 from services.rpc.identity import current_caller
 from services.rpc.paging import page_size
-from services.sessions import convert
+from services.sessions import convert, export
 from services.sessions.ports import Ports
 from services.sessions.store.frames import event_field
 from services.sessions.usecases.configure_session import configure_session
 from services.sessions.usecases.create_session import create_session
 from services.sessions.usecases.delete_session import delete_session
+from services.sessions.usecases.export_session import export_session
 from services.sessions.usecases.get_session import get_session
 from services.sessions.usecases.get_status import get_status
 from services.sessions.usecases.list_events import list_events
@@ -103,6 +106,20 @@ class SessionsServicer(pb_grpc.SessionsServiceServicer):
                 yield answer  # type: ignore[misc]
         finally:
             await answers.aclose()
+
+    async def ExportSession(
+        self, request: pb.ExportSessionRequest, context: Any
+    ) -> AsyncGenerator[pb.ExportSessionResponse, None]:
+        """See the proto."""
+        record = await get_session(self._ports, current_caller().user_id, request.session_id)
+        writer = export.Writer()
+        lines = bytearray(writer.header(convert.to_session(record), datetime.now(UTC)))
+        async with aclosing(export_session(self._ports, record)) as stored:
+            async for seq, data in stored:
+                lines += writer.event(seq, data)
+                for part in export.parts(lines):
+                    yield pb.ExportSessionResponse(lines=part)
+        yield pb.ExportSessionResponse(lines=bytes(lines) + writer.end())
 
     async def ListModels(self, request: pb.ListModelsRequest, context: Any) -> pb.ListModelsResponse:
         """See the proto."""

@@ -197,6 +197,16 @@ class FakeSessions(Fake, spg.SessionsServiceServicer):
         yield spb.WatchEventsResponse(frames=[epb.Frame(caught_up=epb.CaughtUp(seq=head, first_available_seq=1))])
         await asyncio.Event().wait()
 
+    async def ExportSession(
+        self, request: spb.ExportSessionRequest, context: Any
+    ) -> AsyncIterator[spb.ExportSessionResponse]:
+        user = self.enter("ExportSession", request, context)
+        self._own(user, request.session_id)
+        for event in self.events[request.session_id]:
+            if event.labels.get("breaks"):
+                raise Refusal(Code.UNAVAILABLE, "STORE_UNAVAILABLE")
+            yield spb.ExportSessionResponse(lines=b'{"seq":%d}\n' % event.seq)
+
     async def ListModels(self, request: spb.ListModelsRequest, context: Any) -> spb.ListModelsResponse:
         self.enter("ListModels", request, context)
         return spb.ListModelsResponse(models=self.models)

@@ -3,7 +3,18 @@
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 
-from services.gateway.rest import accounts, chats, docs, events, files, integrations, refusals, sessions, status
+from services.gateway.rest import (
+    accounts,
+    chats,
+    docs,
+    events,
+    exports,
+    files,
+    integrations,
+    refusals,
+    sessions,
+    status,
+)
 from services.gateway.rest.callers import Rows
 
 
@@ -29,6 +40,6 @@ def build_rest(here: Rows) -> FastAPI:
         )
     if here.settings.auth_dev_login:
         app.include_router(accounts.dev_router)
-    for rows in (status, accounts, sessions, events, chats, files, integrations, docs):
+    for rows in (status, accounts, sessions, events, exports, chats, files, integrations, docs):
         app.include_router(rows.router)
     return app
