@@ -6,13 +6,14 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from lucid.sessions.v1.event_pb2 import Event
-from sqlalchemy import ColumnElement, and_, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from services.sessions.domain.errors import SessionNotFound
 from services.sessions.domain.models import Change, Draft, Lease, SessionRecord
 from services.sessions.ports import Transition
-from services.sessions.store.database import Database, migrate
+from services.sessions.store.database import Database
+from services.sessions.store.migrating import migrate
 from services.sessions.store.rows import change_row, new_row, to_record
 from services.sessions.store.tables import events, progress, sessions
 from services.sessions.store.writer import GroupWriter, Publish, number
@@ -39,10 +40,8 @@ class SqlEventStore:
     async def stop(self) -> None:
         """Writes what waits, then closes."""
         if self._writing is not None:
-            self._writing.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._writing
-            await self._writer.drain()
+            self._writer.close()
+            await self._writing
         await self._database.dispose()
 
     async def create(self, record: SessionRecord, request_id: str, change: Change) -> SessionRecord:
@@ -52,18 +51,21 @@ class SqlEventStore:
         row = new_row(record, request_id)
         stored: list[tuple[Draft, bytes]] = []
         change_row(row, change)
+
+        def work(connection: Connection) -> None:
+            now = connection.execute(select(self._database.now)).scalar_one()
+            row.update(create_time=now, update_time=now)
+            for draft in change.drafts:
+                stored.append((draft, number(draft.event, row, now)))
+            connection.execute(insert(sessions).values(row))
+            rows = [
+                {"session_id": record.session_id, "seq": draft.event.seq, "key": draft.key or None, "data": data}
+                for draft, data in stored
+            ]
+            connection.execute(insert(events), rows)
+
         try:
-            async with self._database.writing() as connection:
-                now = (await connection.execute(select(self._database.now))).scalar_one()
-                row.update(create_time=now, update_time=now)
-                for draft in change.drafts:
-                    stored.append((draft, number(draft.event, row, now)))
-                await connection.execute(insert(sessions).values(row))
-                rows = [
-                    {"session_id": record.session_id, "seq": draft.event.seq, "key": draft.key or None, "data": data}
-                    for draft, data in stored
-                ]
-                await connection.execute(insert(events), rows)
+            await self._database.write(work)
         except IntegrityError:
             # The same request came twice at once; the other one won.
             if known := await self._by_request(record.owner_id, request_id):
@@ -76,8 +78,8 @@ class SqlEventStore:
         return await self._one(and_(sessions.c.owner_id == owner_id, sessions.c.request_id == request_id))
 
     async def _one(self, where: ColumnElement[bool]) -> SessionRecord | None:
-        async with self._database.reading() as connection:
-            row = (await connection.execute(select(sessions).where(where))).mappings().one_or_none()
+        query = select(sessions).where(where)
+        row = await self._database.read(lambda connection: connection.execute(query).mappings().one_or_none())
         return None if row is None else to_record(dict(row))
 
     async def get(self, session_id: str) -> SessionRecord:
@@ -103,13 +105,13 @@ class SqlEventStore:
             ]
             wanted = wanted.where(or_(*holds))
         wanted = wanted.order_by(sessions.c.update_time.desc(), sessions.c.session_id.desc()).limit(limit)
-        async with self._database.reading() as connection:
-            return [to_record(dict(row)) for row in (await connection.execute(wanted)).mappings()]
+        rows = await self._database.read(lambda connection: connection.execute(wanted).mappings().all())
+        return [to_record(dict(row)) for row in rows]
 
     async def delete(self, session_id: str) -> None:
         """Removes the session with its log."""
-        async with self._database.writing() as connection:
-            await connection.execute(delete(sessions).where(sessions.c.session_id == session_id))
+        gone = delete(sessions).where(sessions.c.session_id == session_id)
+        await self._database.write(lambda connection: connection.execute(gone).rowcount)
         self._on_deleted(session_id)
 
     async def apply(self, session_id: str, transition: Transition, lease: Lease | None = None) -> list[Event]:
@@ -124,21 +126,19 @@ class SqlEventStore:
             .order_by(events.c.seq)
             .limit(limit)
         )
-        async with self._database.reading() as connection:
-            return [(seq, data) for seq, data in await connection.execute(query)]
+        rows = await self._database.read(lambda connection: connection.execute(query).all())
+        return [(seq, data) for seq, data in rows]
 
     async def find(self, session_id: str, key: str) -> Event | None:
         """The event stored under a key."""
         query = select(events.c.data).where(events.c.session_id == session_id, events.c.key == key)
-        async with self._database.reading() as connection:
-            data = (await connection.execute(query)).scalar_one_or_none()
+        data = await self._database.read(lambda connection: connection.execute(query).scalar_one_or_none())
         return None if data is None else Event.FromString(data)
 
     async def count_active(self) -> int:
         """How many sessions have a turn open."""
         query = select(func.count()).select_from(sessions).where(sessions.c.turn_open)
-        async with self._database.reading() as connection:
-            return int((await connection.execute(query)).scalar_one())
+        return await self._database.read(lambda connection: int(connection.execute(query).scalar_one()))
 
     async def claim(self, worker: str, limit: int, held: Collection[str] = ()) -> list[SessionRecord]:
         """Takes over sessions that are wanted, or whose time to wake has come, and whose lease is free or has run out,
@@ -149,9 +149,8 @@ class SqlEventStore:
         claimable = and_(due, sessions.c.lease_until < now, sessions.c.session_id.not_in(held))
         free = select(sessions.c.session_id).where(claimable).limit(limit)
         # A read first: on SQLite every write transaction holds up the log's writer.
-        async with self._database.reading() as connection:
-            if (await connection.execute(free.limit(1))).first() is None:
-                return []
+        if await self._database.read(lambda connection: connection.execute(free.limit(1)).first()) is None:
+            return []
         if self._database.locks_rows:
             free = free.with_for_update(skip_locked=True)
         claimed = (
@@ -160,8 +159,8 @@ class SqlEventStore:
             .values(lease_owner=worker, lease_epoch=sessions.c.lease_epoch + 1, lease_until=now + self._lease_seconds)
             .returning(sessions)
         )
-        async with self._database.writing() as connection:
-            return [to_record(dict(row)) for row in (await connection.execute(claimed)).mappings()]
+        rows = await self._database.write(lambda connection: connection.execute(claimed).mappings().all())
+        return [to_record(dict(row)) for row in rows]
 
     async def renew(self, worker: str, session_ids: Sequence[str]) -> dict[str, bool]:
         """Extends leases; answers those still ours with whether a stop is requested."""
@@ -171,8 +170,8 @@ class SqlEventStore:
             .values(lease_until=self._database.now + self._lease_seconds)
             .returning(sessions.c.session_id, sessions.c.stop_requested)
         )
-        async with self._database.writing() as connection:
-            return {session_id: bool(stop) for session_id, stop in await connection.execute(renewed)}
+        rows = await self._database.write(lambda connection: connection.execute(renewed).all())
+        return {session_id: bool(stop) for session_id, stop in rows}
 
     async def save_progress(self, items: Mapping[tuple[str, str, int], bytes]) -> None:
         """Check-points the bytes of open items; those of a session that is being deleted may be lost with it."""
@@ -186,15 +185,18 @@ class SqlEventStore:
             {"session_id": session_id, "item_id": item, "channel": channel, "data": data}
             for (session_id, item, channel), data in items.items()
         ]
+
+        def work(connection: Connection) -> None:
+            connection.execute(delete(progress).where(which), where)
+            connection.execute(insert(progress), rows)
+
         with contextlib.suppress(IntegrityError):
-            async with self._database.writing() as connection:
-                await connection.execute(delete(progress).where(which), where)
-                await connection.execute(insert(progress), rows)
+            await self._database.write(work)
 
     async def load_progress(self, session_id: str) -> dict[tuple[str, int], bytes]:
         """The last check-points."""
         query = select(progress.c.item_id, progress.c.channel, progress.c.data).where(
             progress.c.session_id == session_id
         )
-        async with self._database.reading() as connection:
-            return {(item, channel): data for item, channel, data in await connection.execute(query)}
+        rows = await self._database.read(lambda connection: connection.execute(query).all())
+        return {(item, channel): data for item, channel, data in rows}

@@ -8,18 +8,19 @@ import asyncio
 import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
 from lucid.sessions.v1.event_pb2 import Event
-from sqlalchemy import bindparam, delete, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
 
 from services.rpc import logs
 from services.rpc.errors import LucidError
 from services.rpc.ids import new_ulid
 from services.sessions.domain.errors import Fenced, SessionNotFound, StoreUnavailable
-from services.sessions.domain.models import Draft, Lease
+from services.sessions.domain.models import Change, Draft, Lease
 from services.sessions.ports import Transition
 from services.sessions.store.database import AWAY, Database
 from services.sessions.store.rows import change_row, to_record
@@ -69,6 +70,7 @@ class GroupWriter:
         self._publish = publish
         self._waiting: list[Pending] = []
         self._wake = asyncio.Event()
+        self._closed = False
 
     async def submit(self, session_id: str, decide: Transition, lease: Lease | None) -> list[Event]:
         """The transition's events, once they are durable."""
@@ -79,34 +81,39 @@ class GroupWriter:
         return await asyncio.shield(answer)
 
     async def run(self) -> None:
-        """Commits groups for ever."""
-        while True:
-            await self._wake.wait()
-            batch, self._waiting = self._waiting[:GROUP], self._waiting[GROUP:]
+        """Commits groups until `close`, then what still waits."""
+        while self._waiting or not self._closed:
             if not self._waiting:
                 self._wake.clear()
-            if batch:
-                await self._commit(batch)
-
-    async def drain(self) -> None:
-        """Commits what still waits; for an orderly end."""
-        while self._waiting:
+                await self._wake.wait()
+                continue
             batch, self._waiting = self._waiting[:GROUP], self._waiting[GROUP:]
             await self._commit(batch)
 
+    def close(self) -> None:
+        """Lets `run` come to its end."""
+        self._closed = True
+        self._wake.set()
+
     async def _commit(self, batch: list[Pending]) -> None:
         doubtful: _Group | None = None
-        for attempt in range(ATTEMPTS):
+        look_up = False
+        attempt = 0
+        while attempt < ATTEMPTS:
             group = _Group()
             try:
-                group = await self._transaction(batch, group, doubtful)
+                group = await self._transaction(batch, group, doubtful, look_up)
             except AWAY as error:
                 log.warning("commit failed", extra={"attempt": attempt, "error": type(error).__name__})
                 doubtful = group if group.stored else doubtful
                 await asyncio.sleep(0.05 * 4**attempt)
+                attempt += 1
             except Exception as error:
-                await self._one_by_one(batch, error)
-                return
+                if look_up or not isinstance(error, IntegrityError):
+                    await self._one_by_one(batch, error)
+                    return
+                # A key is in the log already. That is rare, so keys are looked up only now.
+                look_up = True
             else:
                 self._answer(group)
                 return
@@ -132,81 +139,86 @@ class GroupWriter:
             else:
                 pending.answer.set_result(result)
 
-    async def _transaction(self, batch: list[Pending], group: _Group, doubtful: _Group | None) -> _Group:
+    async def _transaction(self, batch: list[Pending], group: _Group, doubtful: _Group | None, look_up: bool) -> _Group:
         """`doubtful`: the try before, whose commit was not answered; if it is in the log it is the answer."""
-        async with self._database.write.begin() as connection:
-            await self._lock(connection, group, {pending.session_id for pending in batch})
-            if doubtful is not None and await self._landed(connection, doubtful):
+        async with self._database.transaction() as transaction:
+            await transaction.run(lambda connection: self._lock(connection, group, batch))
+            if doubtful is not None and await transaction.run(lambda connection: _landed(connection, doubtful)):
                 return doubtful
             for pending in batch:
                 try:
-                    result: list[Event] | LucidError = await self._one(connection, group, pending)
+                    change = _decide(group, pending)
+                    if look_up:
+                        await transaction.run(partial(_find, group=group, session_id=pending.session_id, change=change))
+                    result: list[Event] | LucidError = _change(group, pending.session_id, change)
                 except LucidError as error:
                     result = error
                 group.answers.append((pending, result))
-            await self._write(connection, group)
+            await transaction.commit(lambda connection: _write(connection, group))
         return group
 
-    async def _landed(self, connection: AsyncConnection, doubtful: _Group) -> bool:
-        """Whether an earlier try is in the log after all; all of it is, or none."""
-        session_id, stored = next(iter(doubtful.stored.items()))
-        event, data = stored[-1]
-        query = select(events.c.data).where(events.c.session_id == session_id, events.c.seq == event.seq)
-        return (await connection.execute(query)).scalar_one_or_none() == data
-
-    async def _lock(self, connection: AsyncConnection, group: _Group, ids: Iterable[str]) -> None:
+    def _lock(self, connection: Connection, group: _Group, batch: Iterable[Pending]) -> None:
         # In the order of their ids, so that two writers cannot wait for each other.
-        query = select(sessions, self._database.now.label("now")).where(sessions.c.session_id.in_(sorted(ids)))
+        ids = sorted({pending.session_id for pending in batch})
+        query = select(sessions, self._database.now.label("now")).where(sessions.c.session_id.in_(ids))
         if self._database.locks_rows:
             query = query.order_by(sessions.c.session_id).with_for_update()
-        rows = [dict(row) for row in (await connection.execute(query)).mappings()]
+        rows = [dict(row) for row in connection.execute(query).mappings()]
         group.rows = {row["session_id"]: row for row in rows}
         group.now = rows[0]["now"] if rows else 0.0
 
-    async def _one(self, connection: AsyncConnection, group: _Group, pending: Pending) -> list[Event]:
-        row = group.rows.get(pending.session_id)
-        if row is None:
-            raise SessionNotFound(session_id=pending.session_id)
-        if pending.lease is not None and pending.lease.epoch != row["lease_epoch"]:
-            raise Fenced(session_id=pending.session_id)
-        change = pending.decide(to_record(row))
-        known = await self._known(connection, group, pending.session_id, change.drafts)
-        answer = [known.get(draft.key) or _store(group, row, draft) for draft in change.drafts]
-        change_row(row, change)
-        row["dirty"] = True
-        if change.drafts:
-            row["update_time"] = group.now
-        return answer
 
-    async def _known(
-        self, connection: AsyncConnection, group: _Group, session_id: str, drafts: Iterable[Draft]
-    ) -> dict[str, Event]:
-        keys = [draft.key for draft in drafts if draft.key]
-        known = {key: group.by_key[session_id, key] for key in keys if (session_id, key) in group.by_key}
-        missing = [key for key in keys if key not in known]
-        if missing:
-            query = select(events.c.key, events.c.data).where(
-                events.c.session_id == session_id, events.c.key.in_(missing)
-            )
-            for key, data in await connection.execute(query):
-                known[key] = Event.FromString(data)
-        return known
+def _landed(connection: Connection, doubtful: _Group) -> bool:
+    """Whether an earlier try is in the log after all; all of it is, or none."""
+    session_id, stored = next(iter(doubtful.stored.items()))
+    event, data = stored[-1]
+    query = select(events.c.data).where(events.c.session_id == session_id, events.c.seq == event.seq)
+    return bool(connection.execute(query).scalar_one_or_none() == data)
 
-    async def _write(self, connection: AsyncConnection, group: _Group) -> None:
-        if group.inserts:
-            await connection.execute(insert(events), group.inserts)
-        if group.ended:
-            ended = delete(progress).where(
-                progress.c.session_id == bindparam("ended_session"), progress.c.item_id == bindparam("ended_item")
-            )
-            await connection.execute(ended, group.ended)
-        changed = [
-            {"which": session_id, **{name: row[name] for name in _MUTABLE}}
-            for session_id, row in group.rows.items()
-            if row.get("dirty")
-        ]
-        if changed:
-            await connection.execute(update(sessions).where(sessions.c.session_id == bindparam("which")), changed)
+
+def _decide(group: _Group, pending: Pending) -> Change:
+    row = group.rows.get(pending.session_id)
+    if row is None:
+        raise SessionNotFound(session_id=pending.session_id)
+    if pending.lease is not None and pending.lease.epoch != row["lease_epoch"]:
+        raise Fenced(session_id=pending.session_id)
+    return pending.decide(to_record(row))
+
+
+def _find(connection: Connection, group: _Group, session_id: str, change: Change) -> None:
+    """Looks for the keys of a change in the log."""
+    keys = [draft.key for draft in change.drafts if draft.key and (session_id, draft.key) not in group.by_key]
+    query = select(events.c.key, events.c.data).where(events.c.session_id == session_id, events.c.key.in_(keys))
+    for key, data in connection.execute(query):
+        group.by_key[session_id, key] = Event.FromString(data)
+
+
+def _change(group: _Group, session_id: str, change: Change) -> list[Event]:
+    """Its events as they will be stored, or as they are in the log already."""
+    row = group.rows[session_id]
+    answer = [group.by_key.get((session_id, draft.key)) or _store(group, row, draft) for draft in change.drafts]
+    change_row(row, change)
+    row["dirty"] = True
+    if change.drafts:
+        row["update_time"] = group.now
+    return answer
+
+
+def _write(connection: Connection, group: _Group) -> None:
+    if group.inserts:
+        connection.execute(insert(events), group.inserts)
+    if group.ended:
+        ended = delete(progress).where(
+            progress.c.session_id == bindparam("ended_session"), progress.c.item_id == bindparam("ended_item")
+        )
+        connection.execute(ended, group.ended)
+    changed = [
+        {"which": session_id, **{name: row[name] for name in _MUTABLE}}
+        for session_id, row in group.rows.items()
+        if row.get("dirty")
+    ]
+    if changed:
+        connection.execute(update(sessions).where(sessions.c.session_id == bindparam("which")), changed)
 
 
 def _refuse(batch: Iterable[Pending], error: Exception) -> None:

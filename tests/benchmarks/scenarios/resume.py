@@ -59,7 +59,7 @@ def _database(ground: Ground) -> str:
 
 async def _write(ground: Ground) -> str:
     """A finished session, put into the product's log by its own store."""
-    store = SqlEventStore(open_database(f"sqlite+aiosqlite:///{_database(ground)}"), _unseen, 5.0, lambda _: None)
+    store = SqlEventStore(open_database(f"sqlite:///{_database(ground)}"), _unseen, 5.0, lambda _: None)
     await store.start()
     try:
         owner = jws.extract_compact(ground.token.encode()).payload

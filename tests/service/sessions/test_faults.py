@@ -244,8 +244,8 @@ async def test_a_machine_that_slept_does_not_take_its_own_sessions_over(url: str
     async with at_work(url, [said("I run.", ("run_command", {"command": "make"})), said("Done.")]) as ground:
 
         async def sleep_past_the_lease(record: SessionRecord) -> None:
-            async with ground.store._database.writing() as connection:
-                await connection.execute(update(sessions).values(lease_until=0.0))
+            past = update(sessions).values(lease_until=0.0)
+            await ground.store._database.write(lambda connection: connection.execute(past).rowcount)
             ground.signals.wanted()
             await asyncio.sleep(0.3)
 
