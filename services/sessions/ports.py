@@ -199,7 +199,10 @@ class Sealer(Protocol):
 
 @dataclass(frozen=True)
 class Limits:
-    """What bounds a turn. Times in seconds."""
+    """What bounds a turn. Times in seconds.
+
+    `question_timeout`: after it the agent goes on without an answer; 0 = never.
+    """
 
     max_iterations: int = 50
     conversation_timeout: float = 1800.0
@@ -207,6 +210,7 @@ class Limits:
     model_retries: int = 4
     first_token_timeout: float = 300.0
     between_tokens_timeout: float = 120.0
+    question_timeout: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -113,5 +113,9 @@ def _ports(
         clock=_SystemClock(),
         sealer=JweSealer(settings.encryption_key),
         signals=signals,
-        limits=Limits(max_iterations=settings.max_iterations, conversation_timeout=settings.conversation_timeout),
+        limits=Limits(
+            max_iterations=settings.max_iterations,
+            conversation_timeout=settings.conversation_timeout,
+            question_timeout=settings.question_timeout,
+        ),
     )

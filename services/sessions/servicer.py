@@ -83,7 +83,7 @@ class SessionsServicer(pb_grpc.SessionsServiceServicer):
 
     async def ResolveApproval(self, request: pb.ResolveApprovalRequest, context: Any) -> pb.ResolveApprovalResponse:
         """See the proto."""
-        answer = (request.request_id, request.option_id, request.text)
+        answer = (convert.storable("request_id", request.request_id), request.option_id, request.text)
         await resolve_approval(self._ports, current_caller().user_id, request.session_id, *answer)
         return pb.ResolveApprovalResponse()
 

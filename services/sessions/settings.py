@@ -22,6 +22,7 @@ class Settings:
     providers: Providers = field(default_factory=Providers)
     max_iterations: int = 50
     conversation_timeout: float = 1800.0
+    question_timeout: float = 0.0
     lease_seconds: float = 5.0
     sessions_at_once: int = 200
 
@@ -41,6 +42,7 @@ class Settings:
             providers=_providers(env),
             max_iterations=int(env.get("MAX_ITERATIONS") or 50),
             conversation_timeout=float(env.get("CONVERSATION_TIMEOUT") or 1800),
+            question_timeout=float(env.get("QUESTION_TIMEOUT") or 0),
         )
 
 

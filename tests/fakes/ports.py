@@ -52,7 +52,9 @@ class Crash(BaseException):
 class Log:
     """One session's log. `crash_at`: the append at which the process dies; `after`: once it is stored."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: "FastClock") -> None:
+        self.clock = clock
+        self.row = SessionRecord(SESSION, "usr_1", "t", "mend it", State.RUNNING, "test/model", "sbx_1")
         self.events: list[Event] = []
         self.changes: list[Change] = []
         self.appends = 0
@@ -70,7 +72,7 @@ class Log:
         self.appends += 1
         if self.appends == self.crash_at and not self.after:
             raise Crash
-        change = transition(None)
+        change = transition(replace(self.row, seq=len(self.events), now=self.clock.now))
         self.changes.append(change)
         stored = [self._store(draft) for draft in change.drafts]
         if self.appends == self.crash_at:
@@ -83,6 +85,7 @@ class Log:
         event = Event()
         event.CopyFrom(draft.event)
         event.seq, event.session_id, event.event_id = len(self.events) + 1, SESSION, new_id("evt")
+        event.time.FromMilliseconds(int(self.clock.now * 1000))
         self.events.append(event)
         if draft.key:
             self._keys[draft.key] = event
@@ -319,7 +322,8 @@ class World:
     """Everything around one session, and its journal as the runner would hand it over."""
 
     def __init__(self, script: Script, place: Place | None = None, limits: Limits | None = None) -> None:
-        self.log, self.live, self.clock = Log(), Live(), FastClock()
+        self.clock = FastClock()
+        self.log, self.live = Log(self.clock), Live()
         self.place = place or Place(files={"README.md": "hello\n"})
         self.model = Model(script)
         self.ports = Ports(

@@ -25,8 +25,11 @@ async def _work(journal: Journal) -> Outcome:
     ends_at = journal.ports.clock.monotonic() + journal.ports.limits.conversation_timeout
     nudge, empty, resumed = "", 0, True
     while True:
+        heard = journal.state.heard
         if not await _run_open_calls(journal, resumed):
-            return Outcome.WAITING
+            if journal.state.heard == heard:
+                return Outcome.WAITING
+            continue
         if journal.context.ended:
             return Outcome.COMPLETED
         if _limit_reached(journal, ends_at):

@@ -3,6 +3,7 @@
 from lucid.sessions.v1.event_pb2 import ApprovalRequested, ApprovalResolved
 
 from services.sessions.agent.arguments import BadArgument, required
+from services.sessions.agent.asking import answered, ask
 from services.sessions.agent.tool import Tool, ToolAnswer, ToolRun, one_line, parameters
 from services.sessions.domain.conversation import ToolSpec
 
@@ -12,24 +13,21 @@ MOST_OPTIONS = 8
 async def ask_user(run: ToolRun) -> ToolAnswer | None:
     """Puts a question to the person; None until it is answered, by the card or by a plain message."""
     journal, question, options = run.journal, required(run.args, "question"), _options(run)
-    answer = journal.state.answers.get(run.item_id)
-    if answer is not None:
-        return ToolAnswer(_said(answer, options))
-    if journal.context.said_since(run.item_id):
-        return ToolAnswer("The person has answered with the message that follows.")
-    if run.item_id not in journal.state.questions:
-        request = ApprovalRequested(
-            request_id=run.item_id,
-            kind=ApprovalRequested.KIND_QUESTION,
-            title=one_line(question, 250),
-            body=question,
-            risk=ApprovalRequested.RISK_LOW,
-            options=[ApprovalRequested.Option(id=str(i), label=label) for i, label in enumerate(options, 1)],
-            about_item_id=run.item_id,
-        )
-        key = f"{run.item_id}:question"
-        await journal.append(journal.draft(key=key, parent=run.item_id, approval_requested=request))
-    return None
+    message = journal.context.said_since(run.item_id)
+    if message and run.item_id not in journal.state.answers:
+        drafts = answered(journal, run.item_id, message)
+        return ToolAnswer("The person has answered with the message that follows.", drafts=tuple(drafts))
+    request = ApprovalRequested(
+        request_id=run.item_id,
+        kind=ApprovalRequested.KIND_QUESTION,
+        title=one_line(question, 250),
+        body=question,
+        risk=ApprovalRequested.RISK_LOW,
+        options=[ApprovalRequested.Option(id=str(i), label=label) for i, label in enumerate(options, 1)],
+        about_item_id=run.item_id,
+    )
+    answer = await ask(journal, request, journal.ports.limits.question_timeout)
+    return None if answer is None else ToolAnswer(_said(answer, options))
 
 
 def _options(run: ToolRun) -> list[str]:

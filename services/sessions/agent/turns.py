@@ -12,6 +12,7 @@ from lucid.sessions.v1.event_pb2 import (
 )
 
 from services.rpc.ids import new_id, new_ulid
+from services.sessions.agent.asking import closed, waiting_phase, wakes_at
 from services.sessions.agent.journal import Journal
 from services.sessions.domain.errors import LogMoved
 from services.sessions.domain.models import Change, Draft, SessionRecord, State
@@ -79,6 +80,7 @@ async def end_turn(journal: Journal, outcome: Outcome, duration: float) -> bool:
     summary = journal.context.summary if outcome in (Outcome.COMPLETED, Outcome.LIMIT) else ""
     completed = TurnCompleted(outcome=result, summary=summary, duration_ms=int(duration * 1000))
     drafts = (
+        *closed(journal),
         journal.draft(key=f"{journal.state.turn_id}:completed", system=True, turn_completed=completed),
         journal.draft(key=f"{journal.state.turn_id}:{phase}", system=True, status_changed=StatusChanged(phase=phase)),
     )
@@ -92,6 +94,7 @@ async def end_turn(journal: Journal, outcome: Outcome, duration: float) -> bool:
             drafts=drafts,
             turn_open=False,
             stop_requested=False,
+            wake_at=0.0,
             state=state,
             wanted=False if stopped else None,
             release_lease=stopped,
@@ -103,17 +106,12 @@ async def end_turn(journal: Journal, outcome: Outcome, duration: float) -> bool:
 
 async def _let_wait(journal: Journal) -> None:
     """Waits without holding a worker, unless the answer has come meanwhile: then the session stays wanted."""
-    waiting = journal.draft(system=True, status_changed=StatusChanged(phase=StatusChanged.PHASE_WAITING_USER))
+    waiting = journal.draft(system=True, status_changed=StatusChanged(phase=waiting_phase(journal)))
 
     def decide(row: SessionRecord) -> Change:
-        answered = row.seq != journal.state.seq or _is_answered(journal)
-        return Change(drafts=(waiting,), state=State.WAITING, wanted=answered, release_lease=True)
+        answered = row.seq != journal.state.seq
+        return Change(
+            drafts=(waiting,), state=State.WAITING, wanted=answered, wake_at=wakes_at(journal), release_lease=True
+        )
 
     await journal.transition(decide)
-
-
-def _is_answered(journal: Journal) -> bool:
-    """The answer may have been folded already, while calls after the question ran."""
-    state = journal.state
-    asked = [call for call in state.open_calls if call in state.questions]
-    return any(call in state.answers or journal.context.said_since(call) for call in asked)

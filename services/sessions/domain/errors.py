@@ -83,6 +83,22 @@ class ApprovalAlreadyResolved(LucidError):
     default = "This was answered before."
 
 
+class UnknownOption(LucidError):
+    """The question or approval has no such option."""
+
+    code = Code.INVALID_ARGUMENT
+    reason = "UNKNOWN_OPTION"
+    default = "This is not one of the answers to choose from."
+
+
+class TextNeeded(LucidError):
+    """The chosen option wants words with it."""
+
+    code = Code.INVALID_ARGUMENT
+    reason = "TEXT_NEEDED"
+    default = "This answer needs some words with it."
+
+
 class StoreUnavailable(LucidError):
     """The database does not answer; nothing was changed."""
 

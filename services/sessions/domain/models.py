@@ -64,6 +64,7 @@ class SessionRecord:
     """A session's row. `turn_open`: a turn has started and not ended; new messages are queued.
 
     `wake_at`: when a session that waits is taken up although nobody wants it, by the database's clock; 0 = never.
+    `now`: that clock, inside a transition.
     """
 
     session_id: str
@@ -86,6 +87,7 @@ class SessionRecord:
     pause_requested: bool = False
     title_by_user: bool = False
     wake_at: float = 0.0
+    now: float = 0.0
     policy: Policy = Policy()
     create_time: float = 0.0
     update_time: float = 0.0

@@ -17,7 +17,8 @@ from services.sessions.domain.policy import from_event
 @dataclass
 class SessionState:
     """What is open and what waits. `tree`: the last snapshot; `pushes`: the number of the last push told; `configured`:
-    how the session works, if that was changed since it was made."""
+    how the session works, if that was changed since it was made. `asked`: questions and approvals that are open, and
+    `answers` those of the open turn; `heard`: the last event by which a person said something."""
 
     seq: int = 0
     turn_id: str = ""
@@ -35,8 +36,9 @@ class SessionState:
     open_texts: dict[str, Event] = field(default_factory=dict)
     open_commands: dict[str, Event] = field(default_factory=dict)
     open_calls: dict[str, Event] = field(default_factory=dict)
-    questions: dict[str, Event] = field(default_factory=dict)
+    asked: dict[str, Event] = field(default_factory=dict)
     answers: dict[str, ApprovalResolved] = field(default_factory=dict)
+    heard: int = 0
     configured: Policy | None = None
 
     def apply(self, event: Event) -> None:
@@ -50,7 +52,7 @@ class SessionState:
     @property
     def asking(self) -> bool:
         """A question to the person is open."""
-        return any(call in self.open_calls and call not in self.answers for call in self.questions)
+        return bool(self.asked)
 
     def queue_order(self, without: str = "") -> list[str]:
         """Ids of the waiting messages, first to be taken first."""
@@ -59,6 +61,7 @@ class SessionState:
 
 def _user_message(state: SessionState, event: Event) -> None:
     state.unanswered.append(event)
+    state.heard = event.seq
 
 
 def _turn_started(state: SessionState, event: Event) -> None:
@@ -70,6 +73,8 @@ def _turn_started(state: SessionState, event: Event) -> None:
 def _turn_completed(state: SessionState, event: Event) -> None:
     state.turn_open, state.stopping = False, False
     state.unanswered.clear()
+    state.asked.clear()
+    state.answers.clear()
 
 
 def _status(state: SessionState, event: Event) -> None:
@@ -115,12 +120,19 @@ def _pushed(state: SessionState, event: Event) -> None:
     state.pushes = int(event.labels.get("push", state.pushes + 1))
 
 
+def _requested(state: SessionState, event: Event) -> None:
+    state.asked[event.approval_requested.request_id] = event
+
+
 def _resolved(state: SessionState, event: Event) -> None:
-    state.answers[event.approval_resolved.request_id] = event.approval_resolved
+    resolved = event.approval_resolved
+    state.heard = event.seq
+    if state.asked.pop(resolved.request_id, None) is not None:
+        state.answers[resolved.request_id] = resolved
 
 
 def _configured(state: SessionState, event: Event) -> None:
-    state.configured = from_event(event.session_configured)
+    state.configured, state.heard = from_event(event.session_configured), event.seq
 
 
 _HANDLERS: dict[str, Callable[[SessionState, Event], None]] = {
@@ -139,7 +151,7 @@ _HANDLERS: dict[str, Callable[[SessionState, Event], None]] = {
     "file_edited": _file_edited,
     "checkpoint_created": _checkpoint,
     "branch_pushed": _pushed,
-    "approval_requested": lambda state, event: state.questions.__setitem__(event.approval_requested.request_id, event),
+    "approval_requested": _requested,
     "approval_resolved": _resolved,
     "session_configured": _configured,
 }

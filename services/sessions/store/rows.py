@@ -14,7 +14,7 @@ def to_record(row: Mapping[str, Any]) -> SessionRecord:
     if row["provider"] is not None:
         repository = Repository(row["provider"], row["repo_full_name"], row["repo_url"], row["base_branch"])
     pull_request = PullRequestChanged.FromString(row["pull_request"]) if row["pull_request"] else None
-    same = {name: row[name] for name in _SAME}
+    same = {name: row[name] for name in _SAME} | {"now": row.get("now", 0.0)}
     return SessionRecord(
         state=State(row["state"]), repository=repository, pull_request=pull_request, policy=_to_policy(row), **same
     )

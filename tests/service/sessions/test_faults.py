@@ -107,7 +107,9 @@ def kinds(events: list[Event]) -> list[str]:
 
 
 @contextlib.asynccontextmanager
-async def at_work(url: str, script: Script, lease_seconds: float = 5.0) -> AsyncIterator[Ground]:
+async def at_work(
+    url: str, script: Script, lease_seconds: float = 5.0, limits: Limits | None = None
+) -> AsyncIterator[Ground]:
     live, place, signals = LiveWatching(), BusyPlace(), LocalSignals()
     store = WatchedStore(open_database(url), live.publish, lease_seconds, live.forget)
     live.backed_by(store)
@@ -120,7 +122,7 @@ async def at_work(url: str, script: Script, lease_seconds: float = 5.0) -> Async
         clock=FastClock(),
         sealer=PlainSealer(),
         signals=signals,
-        limits=Limits(),
+        limits=limits or Limits(),
     )
     runner = Runner(ports, signals, lease_seconds, 20)
     await store.start()

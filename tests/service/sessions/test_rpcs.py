@@ -10,6 +10,7 @@ from services.rpc.channels import unary
 from services.rpc.errors import Code
 from services.rpc.identity import service_metadata
 from services.rpc.status import RemoteError
+from services.sessions.agent.asking import ask
 from services.sessions.agent.journal import Journal
 from services.sessions.agent.turns import begin_turn, end_turn
 from services.sessions.client import SessionsClient
@@ -202,7 +203,7 @@ async def test_resolve_approval_first_decision_stands(ground: Ground, client: Se
     journal = await owned(ground)
     assert await begin_turn(journal)
     asked = ApprovalRequested(request_id="q1", kind=ApprovalRequested.KIND_QUESTION, title="Which?")
-    await journal.append(journal.draft(approval_requested=asked))
+    await ask(journal, asked)
     await end_turn(journal, Outcome.WAITING, 1.0)
     assert (await ground.store.get(session.session_id)).state is State.WAITING
 
