@@ -10,14 +10,15 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Engine, Float, create_engine, event, literal_column
+from sqlalchemy import ColumnElement, Connection, Engine, Float, create_engine, literal_column
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from services.sessions.domain.errors import StoreUnavailable
+from services.storage.sqlite import prepare_sqlite
 
 _SQLITE_NOW = "((julianday('now') - 2440587.5) * 86400.0)"
 _POSTGRES_NOW = "extract(epoch from clock_timestamp())::float8"
@@ -171,18 +172,7 @@ def _sqlite_engine(url: str, begin: str, connections: int) -> Engine:
         hide_parameters=True,
         connect_args={"check_same_thread": False},
     )
-
-    @event.listens_for(engine, "connect")
-    def on_connect(connection: Any, _record: object) -> None:
-        # The driver must not begin transactions by itself; the "begin" hook below does.
-        connection.isolation_level = None
-        cursor = connection.cursor()
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=10000"):
-            cursor.execute(f"PRAGMA {pragma}")
-        cursor.close()
-
-    if begin:
-        event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))
+    prepare_sqlite(engine, begin)
     return engine
 
 

@@ -2,11 +2,12 @@
 
 from alembic import context
 
+from services.gateway.store.engine import VERSION_TABLE
 from services.gateway.store.tables import metadata
 
 context.configure(
     connection=context.config.attributes["connection"],
     target_metadata=metadata,
-    version_table="alembic_version_gateway",
+    version_table=VERSION_TABLE,
 )
 context.run_migrations()

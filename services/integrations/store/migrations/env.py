@@ -2,9 +2,8 @@
 
 from alembic import context
 
+from services.integrations.store.database import VERSION_TABLE
 from services.integrations.store.tables import metadata
-
-VERSION_TABLE = "alembic_version_integrations"
 
 context.configure(
     connection=context.config.attributes["connection"],

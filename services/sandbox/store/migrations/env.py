@@ -2,9 +2,8 @@
 
 from alembic import context
 
+from services.sandbox.store.database import VERSION_TABLE
 from services.sandbox.store.tables import metadata
-
-VERSION_TABLE = "alembic_version_sandbox"
 
 context.configure(
     connection=context.config.attributes["connection"],

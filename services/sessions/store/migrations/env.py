@@ -2,12 +2,13 @@
 
 from alembic import context
 
+from services.sessions.store.migrating import VERSION_TABLE
 from services.sessions.store.tables import metadata
 
 context.configure(
     connection=context.config.attributes["connection"],
     target_metadata=metadata,
-    version_table="alembic_version_sessions",
+    version_table=VERSION_TABLE,
     render_as_batch=True,
 )
 with context.begin_transaction():
