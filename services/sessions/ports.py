@@ -7,7 +7,7 @@ from typing import Protocol
 from lucid.sessions.v1.event_pb2 import Event, ItemCursor, PullRequestChanged
 
 from services.sessions.domain.conversation import ModelRequest, Piece
-from services.sessions.domain.models import Change, Lease, Repository, SessionRecord
+from services.sessions.domain.models import Change, Lease, Leftover, Repository, SessionRecord
 from services.sessions.domain.work import (
     CommandFrame,
     Confinement,
@@ -37,7 +37,13 @@ class EventStore(Protocol):
         """Most recently changed first; `before` is the (update_time, session_id) of the last one seen."""
 
     async def delete(self, session_id: str) -> None:
-        """Removes the session with its log."""
+        """Removes the session with its log, and remembers in the same step that gate and sandbox have to go."""
+
+    async def take_leftovers(self, limit: int) -> list[Leftover]:
+        """Deleted sessions whose gate and sandbox are to be removed now. Each comes again until it is forgotten."""
+
+    async def forget_leftover(self, session_id: str) -> None:
+        """Gate and sandbox are surely gone."""
 
     async def apply(self, session_id: str, transition: Transition, lease: Lease | None = None) -> list[Event]:
         """Runs a transition and answers its events as stored. Raises SessionNotFound, Fenced, or what it raises."""

@@ -9,6 +9,7 @@ import grpc
 from lucid.sessions.v1 import sessions_pb2, sessions_pb2_grpc
 
 from services.rpc.serving import Access, Service
+from services.sessions.agent.leftovers import Sweeper
 from services.sessions.agent.runner import Runner
 from services.sessions.agent.signals import LocalSignals
 from services.sessions.backends.integrations import IntegrationsForge
@@ -64,6 +65,7 @@ async def build(settings: Settings, connect: Callable[[str], grpc.aio.Channel], 
     models = parts.models(settings.providers)
     ports = _ports(settings, connect, parts, store, live, signals, models)
     runner = Runner(ports, signals, settings.lease_seconds, settings.sessions_at_once)
+    sweeper = Sweeper(ports)
 
     warming: list[asyncio.Task[None]] = []
 
@@ -71,6 +73,7 @@ async def build(settings: Settings, connect: Callable[[str], grpc.aio.Channel], 
         settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         await store.start()
         await runner.start()
+        await sweeper.start()
         # Providers' clients take seconds to load: not at the start, not at the first message either.
         warming.append(asyncio.create_task(models.warm(), name="warm-models"))
 
@@ -78,6 +81,7 @@ async def build(settings: Settings, connect: Callable[[str], grpc.aio.Channel], 
         for task in warming:
             task.cancel()
         await asyncio.gather(*warming, return_exceptions=True)
+        await sweeper.stop()
         await runner.stop()
         await models.close()
         await store.stop()

@@ -112,6 +112,15 @@ class NewSession:
 
 
 @dataclass(frozen=True)
+class Leftover:
+    """A deleted session whose gate and sandbox may still be there."""
+
+    session_id: str
+    owner_id: str
+    sandbox_id: str
+
+
+@dataclass(frozen=True)
 class Draft:
     """An event before it has a place in the log.
 

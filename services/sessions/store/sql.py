@@ -10,8 +10,9 @@ from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, func,
 from sqlalchemy.exc import IntegrityError
 
 from services.sessions.domain.errors import SessionNotFound
-from services.sessions.domain.models import Change, Draft, Lease, SessionRecord
+from services.sessions.domain.models import Change, Draft, Lease, Leftover, SessionRecord
 from services.sessions.ports import Transition
+from services.sessions.store import leftovers
 from services.sessions.store.database import Database
 from services.sessions.store.migrating import migrate
 from services.sessions.store.rows import change_row, new_row, to_record
@@ -109,10 +110,23 @@ class SqlEventStore:
         return [to_record(dict(row)) for row in rows]
 
     async def delete(self, session_id: str) -> None:
-        """Removes the session with its log."""
+        """Removes the session with its log, and remembers in the same step that gate and sandbox have to go."""
         gone = delete(sessions).where(sessions.c.session_id == session_id)
-        await self._database.write(lambda connection: connection.execute(gone).rowcount)
+
+        def work(connection: Connection) -> None:
+            leftovers.remember(connection, self._database, session_id)
+            connection.execute(gone)
+
+        await self._database.write(work)
         self._on_deleted(session_id)
+
+    async def take_leftovers(self, limit: int) -> list[Leftover]:
+        """Deleted sessions whose gate and sandbox are to be removed now. Each comes again until it is forgotten."""
+        return await leftovers.take_due(self._database, limit)
+
+    async def forget_leftover(self, session_id: str) -> None:
+        """Gate and sandbox are surely gone."""
+        await leftovers.forget(self._database, session_id)
 
     async def apply(self, session_id: str, transition: Transition, lease: Lease | None = None) -> list[Event]:
         """Runs a transition in the next group and answers its events as stored."""

@@ -86,3 +86,15 @@ progress = Table(
     Column("channel", Integer, primary_key=True),
     Column("data", LargeBinary, nullable=False),
 )
+
+# What deleted sessions may have left behind, until it is surely gone.
+leftovers = Table(
+    "session_leftovers",
+    metadata,
+    Column("session_id", String(64), primary_key=True),
+    Column("owner_id", String(128), nullable=False),
+    Column("sandbox_id", String(64), nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("due_at", Float, nullable=False),
+    Index("session_leftovers_due", "due_at"),
+)

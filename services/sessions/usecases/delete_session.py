@@ -1,23 +1,15 @@
 """Removes a session with everything that belongs to it."""
 
-import asyncio
-
-from services.rpc import logs
-from services.sessions.domain.work import ToolFailure
+from services.sessions.agent.leftovers import remove
+from services.sessions.domain.models import Leftover
 from services.sessions.ports import Ports
 from services.sessions.usecases.owned import owned
 
-log = logs.get_logger("lucid.sessions.delete")
-
 
 async def delete_session(ports: Ports, caller: str, session_id: str) -> None:
-    """The log goes first: from then on nobody can run it. Raises SessionNotFound."""
+    """The log goes first: from then on nobody can run it. Gate and sandbox that cannot be removed now are remembered
+    with it and removed later. Raises SessionNotFound."""
     record = await owned(ports, caller, session_id)
     await ports.store.delete(session_id)
     ports.signals.deleted(session_id)
-    ends = (ports.forge.close_gate(record), ports.workspace.delete(record))
-    for result in await asyncio.gather(*ends, return_exceptions=True):
-        if isinstance(result, ToolFailure | ConnectionError):
-            log.warning("left behind", extra={"session": session_id, "error": str(result)})
-        elif isinstance(result, BaseException):
-            raise result
+    await remove(ports, Leftover(session_id, record.owner_id, record.sandbox_id))
