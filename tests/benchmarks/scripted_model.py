@@ -1,7 +1,7 @@
 """A model provider as a process of its own: OpenAI's streaming protocol, each token stamped with when it was sent.
 
 The last marker in the conversation says what to play: `[[tokens=400 rate=50 cid=x]]` streams 400 tokens, 50 a second
-(rate 0: at once); `[[steps=50 rate=0 cid=x]]` calls `run_command("true")` 50 times, then says that it is done.
+(rate 0: at once); `[[steps=50 rate=0 cid=x]]` calls `run_command("true N")` 50 times, then says that it is done.
 `GET /log?cid=x` answers when each request of x came and when its answer ended (seconds, the machine's clock).
 Prints its port when it listens.
 """
@@ -34,7 +34,7 @@ def _frame(delta: str, finish: str = "null") -> bytes:
 
 
 def _call(number: int) -> bytes:
-    function = {"name": "run_command", "arguments": '{"command": "true"}'}
+    function = {"name": "run_command", "arguments": json.dumps({"command": f"true {number}"})}
     call = {"index": 0, "id": f"call_{number}", "type": "function", "function": function}
     return _frame(json.dumps({"tool_calls": [call]}))
 

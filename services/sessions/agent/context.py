@@ -22,7 +22,8 @@ class Context:
     command left off. `thought_item_id`: the text that stands before what comes next.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, opening: Callable[[str], str] = str) -> None:
+        self._opening = opening
         self.summary = ""
         self.ended = False
         self.cwd = ""
@@ -70,7 +71,8 @@ class Context:
             self._later.append(UserTurn(event.user_message.text))
             return
         self._close_answer()
-        self._turns.append(UserTurn(event.user_message.text))
+        text = event.user_message.text
+        self._turns.append(UserTurn(text if self._turns else self._opening(text)))
 
     def _text_started(self, event: Event) -> None:
         if event.labels.get(REASONING):

@@ -1,6 +1,8 @@
 """The running session's hold on its log: appends under the lease, folds what is stored, streams what is in progress."""
 
 from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 from lucid.sessions.v1.event_pb2 import (
     SOURCE_AGENT,
@@ -13,6 +15,7 @@ from lucid.sessions.v1.event_pb2 import (
 
 from services.rpc.ids import new_id
 from services.sessions.agent.context import Context
+from services.sessions.agent.prompt import opening
 from services.sessions.domain.models import Change, Draft, Lease, Policy, SessionRecord
 from services.sessions.domain.state import SessionState
 from services.sessions.ports import Ports
@@ -24,6 +27,7 @@ class Journal:
     """One owner's view of one log. `state` and `context` always stand at the last event stored or read.
 
     `workdir`: the repository's folder, relative to the workspace; empty for a session without a repository.
+    `memo`: what model adapters keep from one call to the next.
     """
 
     def __init__(self, ports: Ports, record: SessionRecord) -> None:
@@ -31,8 +35,9 @@ class Journal:
         self.record = record
         self.lease = Lease(record.session_id, record.lease_epoch)
         self.state = SessionState()
-        self.context = Context()
+        self.context = Context(partial(opening, record))
         self.workdir = ""
+        self.memo: dict[str, Any] = {}
 
     @property
     def session_id(self) -> str:

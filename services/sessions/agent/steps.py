@@ -18,7 +18,7 @@ from services.sessions.agent.failures import (
     model_refused,
 )
 from services.sessions.agent.journal import Journal, TextItem
-from services.sessions.agent.prompt import opening, system_prompt
+from services.sessions.agent.prompt import system_prompt
 from services.sessions.agent.tools import specs, title
 from services.sessions.domain.conversation import (
     AssistantTurn,
@@ -185,18 +185,17 @@ async def _prepare(journal: Journal, nudge: str) -> tuple[LanguageModel, ModelRe
         tools=specs(record.repository is not None),
         session_id=record.session_id,
         api_key=key,
+        memo=journal.memo,
     )
     return model, request
 
 
 def _turns(journal: Journal, nudge: str) -> tuple[Turn, ...]:
-    """The folded turns; the first one says where to work, the last one is never the model's own."""
-    turns = list(journal.context.turns())
-    if turns and isinstance(turns[0], UserTurn):
-        turns[0] = UserTurn(opening(journal.record, turns[0].text))
+    """The folded turns; the last one is never the model's own."""
+    turns = journal.context.turns()
     if nudge or not turns or isinstance(turns[-1], AssistantTurn):
-        turns.append(UserTurn(nudge or GO_ON))
-    return tuple(turns)
+        return (*turns, UserTurn(nudge or GO_ON))
+    return turns
 
 
 async def _stream(journal: Journal, model: LanguageModel, request: ModelRequest, answer: Answer) -> None:

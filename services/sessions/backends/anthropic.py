@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from services.sessions.backends.failures import classified, in_stream
+from services.sessions.backends.fragments import Fragments, array, body, to_json
 from services.sessions.backends.lazy import Lazy
 from services.sessions.backends.pricing import load_prices, priced
 from services.sessions.backends.streams import (
@@ -18,6 +19,7 @@ from services.sessions.backends.streams import (
     count,
     frame,
     objects,
+    posted,
     server_events,
     words,
 )
@@ -46,6 +48,8 @@ CONNECT_SECONDS = 15.0
 LABEL = "Anthropic"
 CACHED = {"type": "ephemeral"}
 CACHED_TURNS = 2
+_USER = b'{"role":"user"'
+_MARK = b',"cache_control":{"type":"ephemeral"}}]}'
 
 
 class AnthropicModel:
@@ -80,7 +84,7 @@ class AnthropicModel:
         model = request.model.partition("/")[2]
         client = await self._client.get()
         client = client.with_options(api_key=request.api_key) if request.api_key else client
-        async with self._call(client, request, model) as response:
+        async with posted(client, "/v1/messages", self.encode(request)) as response:
             async for event in server_events(response.iter_bytes()):
                 for piece in answer.take(frame(event)):
                     yield priced(piece, "anthropic", model) if isinstance(piece, UsagePiece) else piece
@@ -92,22 +96,16 @@ class AnthropicModel:
         yield priced(answer.usage, "anthropic", model)
         yield StopPiece(cut=answer.cut)
 
-    def _call(self, client: "AsyncAnthropic", request: ModelRequest, model: str) -> Any:
-        body: dict[str, Any] = {
-            "model": model,
-            "max_tokens": request.max_output_tokens,
-            "messages": (),
-            "stream": True,
-        }
-        # Past the client's own conversion: it walks through every field of every message and finds nothing to convert.
-        as_they_are: dict[str, Any] = {
-            "system": [{"type": "text", "text": request.system, "cache_control": CACHED}],
-            "messages": messages(request.turns),
-        }
+    def encode(self, request: ModelRequest) -> bytes:
+        """The body of the HTTP request."""
+        fragments = Fragments.of(request, LABEL, _joins, _message)
+        fields = {"model": request.model.partition("/")[2], "max_tokens": request.max_output_tokens, "stream": True}
+        ready = {"messages": array(_cached(fragments.messages(request.turns)))}
+        system = [{"type": "text", "text": request.system, "cache_control": CACHED}]
+        ready["system"] = to_json(system)
         if request.tools:
-            as_they_are["tools"] = _tools(request.tools)
-        body["extra_body"] = as_they_are
-        return client.messages.with_streaming_response.create(**body)
+            ready["tools"] = fragments.constant(request.tools, lambda: _tools(request.tools))
+        return body(fields, **ready)
 
     def _make_client(self) -> "AsyncAnthropic":
         # Imported here: it takes more than a second, which a start without this provider should not pay.
@@ -208,19 +206,27 @@ def _tools(specs: Sequence[ToolSpec]) -> list[dict[str, Any]]:
     return tools
 
 
-def messages(turns: Sequence[Turn]) -> list[dict[str, Any]]:
-    """The conversation in the protocol's form: user and assistant by turns, results in the user's message."""
-    found: list[dict[str, Any]] = []
-    for turn in turns:
-        role = "assistant" if isinstance(turn, AssistantTurn) else "user"
-        blocks = _blocks(turn)
-        if found and found[-1]["role"] == role:
-            found[-1]["content"] += blocks
-        elif blocks:
-            found.append({"role": role, "content": blocks})
-    for message in [message for message in found if message["role"] == "user"][-CACHED_TURNS:]:
-        message["content"][-1]["cache_control"] = CACHED
-    return found
+def _cached(messages: Sequence[bytes]) -> list[bytes]:
+    """Marks what the provider may keep up to: the end, and where the request before this one ended. With those on the
+    system prompt and on the tools they are the four that the protocol allows."""
+    marked, left = list(messages), CACHED_TURNS
+    for place in range(len(marked) - 1, -1, -1):
+        if marked[place].startswith(_USER):
+            marked[place] = marked[place].removesuffix(b"}]}") + _MARK
+            left -= 1
+        if not left:
+            break
+    return marked
+
+
+def _joins(before: Turn, turn: Turn) -> bool:
+    """User and assistant speak by turns; results stand in the user's message."""
+    return isinstance(before, AssistantTurn) == isinstance(turn, AssistantTurn)
+
+
+def _message(turns: Sequence[Turn]) -> dict[str, Any]:
+    role = "assistant" if isinstance(turns[0], AssistantTurn) else "user"
+    return {"role": role, "content": [block for turn in turns for block in _blocks(turn)]}
 
 
 def _blocks(turn: Turn) -> list[dict[str, Any]]:

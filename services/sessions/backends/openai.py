@@ -6,11 +6,12 @@ object per token costs more than everything else on the token's way.
 
 import json
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import aclosing
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from services.sessions.backends.failures import classified, in_stream
+from services.sessions.backends.fragments import Fragments, array, body, to_json
 from services.sessions.backends.lazy import Lazy
 from services.sessions.backends.pricing import load_prices, priced
 from services.sessions.backends.streams import (
@@ -20,6 +21,7 @@ from services.sessions.backends.streams import (
     entries,
     frame,
     objects,
+    posted,
     server_events,
     words,
 )
@@ -37,12 +39,14 @@ from services.sessions.domain.conversation import (
     ToolSpec,
     Turn,
     UsagePiece,
+    UserTurn,
 )
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
 OPENAI_URL = "https://api.openai.com/v1"
+PATH = "/chat/completions"
 DONE = "[DONE]"
 TIMEOUT_SECONDS = 900.0
 CONNECT_SECONDS = 15.0
@@ -91,7 +95,7 @@ class OpenAIModel:
         await self._client.get()
 
     async def _pieces(self, request: ModelRequest, answer: "_Answer") -> AsyncGenerator[Piece, None]:
-        async with await self._open(request) as response:
+        async with self._opened(request) as response:
             async for event in server_events(response.iter_bytes()):
                 if event.data == DONE:
                     answer.complete = True
@@ -106,40 +110,49 @@ class OpenAIModel:
         yield priced(answer.usage, self._price_list, model) if self._price_list else answer.usage
         yield StopPiece(cut=answer.cut)
 
-    async def _open(self, request: ModelRequest) -> Any:
+    @asynccontextmanager
+    async def _opened(self, request: ModelRequest) -> AsyncGenerator[Any, None]:
         """The response, refusals already raised. A server that does not know `stream_options` is asked without it."""
         client = await self._client.get()
         client = client.with_options(api_key=request.api_key) if request.api_key else client
-        manager = self._call(client, request)
-        try:
-            response = await manager.__aenter__()
-        except Exception as refusal:
-            told = str(getattr(refusal, "message", ""))
-            if not self._asks_for_usage or "stream_options" not in told:
-                raise
-            self._asks_for_usage = False
-            manager = self._call(client, request)
-            response = await manager.__aenter__()
-        return _Opened(manager, response)
+        async with AsyncExitStack() as opened:
+            try:
+                response = await opened.enter_async_context(posted(client, PATH, self.encode(request)))
+            except Exception as refusal:
+                told = str(getattr(refusal, "message", ""))
+                if not self._asks_for_usage or "stream_options" not in told:
+                    raise
+                self._asks_for_usage = False
+                response = await opened.enter_async_context(posted(client, PATH, self.encode(request)))
+            yield response
 
-    def _call(self, client: "AsyncOpenAI", request: ModelRequest) -> Any:
-        body: dict[str, Any] = {
-            "model": request.model.partition("/")[2],
-            "messages": (),
-            "stream": True,
-        }
-        # Past the client's own conversion: it walks through every field of every message, tens of milliseconds for a
-        # conversation of some hundred steps, and finds nothing to convert.
-        as_they_are: dict[str, Any] = {"messages": messages(request.system, request.turns, self._with_calls)}
-        if request.tools:
-            as_they_are["tools"] = [_tool(spec) for spec in request.tools]
-        body["extra_body"] = as_they_are
+    def encode(self, request: ModelRequest) -> bytes:
+        """The body of the HTTP request."""
+        fragments = Fragments.of(request, self._label, _joins, self._message)
+        fields: dict[str, Any] = {"model": request.model.partition("/")[2], "stream": True}
         if self._asks_for_usage:
-            body["stream_options"] = {"include_usage": True}
+            fields["stream_options"] = {"include_usage": True}
         if self._base_url == OPENAI_URL:
-            # Other servers refuse a limit that does not fit into their window, or do not know the name.
-            body["max_completion_tokens"] = request.max_output_tokens
-        return client.chat.completions.with_streaming_response.create(**body)
+            # Other servers refuse a limit that does not fit into their window, or fields they do not know.
+            fields["max_completion_tokens"] = request.max_output_tokens
+            # Requests of one session meet the machine that has kept their beginning.
+            fields["prompt_cache_key"] = request.session_id
+        system = to_json({"role": "system", "content": request.system})
+        ready = {"messages": array([system, *fragments.messages(request.turns)])}
+        if request.tools:
+            ready["tools"] = fragments.constant(request.tools, lambda: [_tool(spec) for spec in request.tools])
+        return body(fields, **ready)
+
+    def _message(self, turns: Sequence[Turn]) -> dict[str, Any]:
+        turn = turns[0]
+        if isinstance(turn, ToolResult):
+            return {"role": "tool", "tool_call_id": turn.call_id, "content": turn.text or "(nothing)"}
+        if not isinstance(turn, AssistantTurn):
+            return {"role": "user", "content": "\n\n".join(turn.text for turn in turns if isinstance(turn, UserTurn))}
+        message: dict[str, Any] = {"role": "assistant", "content": turn.text or None}
+        if turn.calls:
+            message["tool_calls"] = [{**_call(call), **self._with_calls} for call in turn.calls]
+        return message
 
     def _make_client(self) -> "AsyncOpenAI":
         # Imported here: it takes more than half a second, which a start without this provider should not pay.
@@ -153,20 +166,6 @@ class OpenAIModel:
             timeout=Timeout(TIMEOUT_SECONDS, connect=CONNECT_SECONDS),
             http_client=DefaultAioHttpClient(),
         )
-
-
-class _Opened:
-    """A response that is open already, as a context."""
-
-    def __init__(self, manager: Any, response: Any) -> None:
-        self._manager = manager
-        self._response = response
-
-    async def __aenter__(self) -> Any:
-        return self._response
-
-    async def __aexit__(self, *error: object) -> None:
-        await self._manager.__aexit__(*error)
 
 
 @dataclass
@@ -254,20 +253,9 @@ def _usage(usage: dict[str, Any]) -> UsagePiece:
     )
 
 
-def messages(system: str, turns: Sequence[Turn], with_calls: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The conversation in the protocol's form."""
-    return [{"role": "system", "content": system}, *(_message(turn, with_calls) for turn in turns)]
-
-
-def _message(turn: Turn, with_calls: Mapping[str, Any]) -> dict[str, Any]:
-    if isinstance(turn, ToolResult):
-        return {"role": "tool", "tool_call_id": turn.call_id, "content": turn.text or "(nothing)"}
-    if not isinstance(turn, AssistantTurn):
-        return {"role": "user", "content": turn.text}
-    message: dict[str, Any] = {"role": "assistant", "content": turn.text or None}
-    if turn.calls:
-        message["tool_calls"] = [{**_call(call), **with_calls} for call in turn.calls]
-    return message
+def _joins(before: Turn, turn: Turn) -> bool:
+    """Templates of open models want user and assistant by turns."""
+    return isinstance(before, UserTurn) and isinstance(turn, UserTurn)
 
 
 def _call(call: ToolCall) -> dict[str, Any]:

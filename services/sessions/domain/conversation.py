@@ -53,7 +53,10 @@ Turn: TypeAlias = UserTurn | AssistantTurn | ToolResult
 
 @dataclass(frozen=True)
 class ModelRequest:
-    """One model call. `api_key`: the session's own key, instead of the installation's."""
+    """One model call. `api_key`: the session's own key, instead of the installation's.
+
+    `memo`: the same in all calls of a session; adapters keep in it what they would otherwise make again for each.
+    """
 
     model: str
     system: str
@@ -61,7 +64,8 @@ class ModelRequest:
     tools: tuple[ToolSpec, ...]
     session_id: str
     max_output_tokens: int = 16_000
-    api_key: str = ""
+    api_key: str = field(default="", repr=False)
+    memo: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
 
 @dataclass(frozen=True)

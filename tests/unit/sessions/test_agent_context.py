@@ -1,5 +1,6 @@
 """The fold of the log to the model's conversation."""
 
+import json
 from itertools import pairwise
 from typing import Any
 
@@ -18,8 +19,16 @@ from lucid.sessions.v1.event_pb2 import (
 )
 
 from services.sessions.agent.context import CUT, NO_RESULT, Context
-from services.sessions.backends import anthropic, openai
-from services.sessions.domain.conversation import AssistantTurn, ToolCall, ToolResult, Turn, UserTurn
+from services.sessions.backends.anthropic import AnthropicModel
+from services.sessions.backends.openai import OpenAIModel
+from services.sessions.domain.conversation import (
+    AssistantTurn,
+    ModelRequest,
+    ToolCall,
+    ToolResult,
+    Turn,
+    UserTurn,
+)
 
 
 def _text(text: str, channel: int = CHANNEL_THOUGHT, **more: Any) -> Event:
@@ -119,19 +128,20 @@ _EVENTS = st.one_of(
 @given(st.lists(_EVENTS, max_size=40))
 def test_any_log_gives_a_conversation_that_both_protocols_take(events: list[Event]) -> None:
     seen: set[str] = set()
-    context = Context()
+    context, memo = Context(), dict[str, Any]()
     for event in events:
         if event.HasField("tool_call_started"):
             if event.item_id in seen:
                 continue  # item ids are unique in a log
             seen.add(event.item_id)
         context.apply(event)
-        _is_valid(context.turns())
+        _is_valid(context.turns(), memo)
     calls = [call.call_id for turn in context.turns() if isinstance(turn, AssistantTurn) for call in turn.calls]
     assert sorted(calls) == sorted(seen)
 
 
-def _is_valid(turns: tuple[Turn, ...]) -> None:
+def _is_valid(turns: tuple[Turn, ...], memo: dict[str, Any]) -> None:
+    """`memo`: of the requests before; what was kept from them must give the same as a fresh start."""
     waiting: list[str] = []
     for turn in turns:
         if isinstance(turn, ToolResult):
@@ -141,17 +151,30 @@ def _is_valid(turns: tuple[Turn, ...]) -> None:
         if isinstance(turn, AssistantTurn):
             waiting = [call.call_id for call in turn.calls]
     assert not waiting
-    _openai_takes(openai.messages("s", turns, {}))
-    _anthropic_takes(anthropic.messages(turns))
+    _openai_takes(_sent(OpenAIModel("x", "k"), turns, memo))
+    _anthropic_takes(_sent(AnthropicModel("k"), turns, memo))
+
+
+def _sent(model: Any, turns: tuple[Turn, ...], memo: dict[str, Any]) -> list[dict[str, Any]]:
+    sent, fresh = (
+        json.loads(model.encode(ModelRequest("p/m", "s", turns, (), "ses_1", memo=kept))) for kept in (memo, {})
+    )
+    assert sent == fresh
+    found: list[dict[str, Any]] = sent["messages"]
+    return found
 
 
 def _openai_takes(messages: list[dict[str, Any]]) -> None:
     waiting: set[str] = set()
+    last = ""
     for message in messages:
         if message["role"] == "tool":
             waiting.remove(message["tool_call_id"])
+            last = "tool"
             continue
         assert not waiting
+        assert message["role"] != last or last == "system"
+        last = message["role"]
         assert message["content"] is not None or message.get("tool_calls")
         waiting = {call["id"] for call in message.get("tool_calls", [])}
     assert not waiting
@@ -166,6 +189,8 @@ def _anthropic_takes(messages: list[dict[str, Any]]) -> None:
         results = [block["tool_use_id"] for block in blocks if block["type"] == "tool_result"]
         assert set(results) == uses
         assert all(block["type"] != "tool_result" for block in blocks[len(results) :])
+        marks = [block for message in messages for block in message["content"] if "cache_control" in block]
+        assert len(marks) == min(2, roles.count("user"))
         assert all(block["text"].strip() for block in blocks if block["type"] == "text")
         uses = {block["id"] for block in blocks if block["type"] == "tool_use"}
     assert not uses
