@@ -221,7 +221,8 @@ class Limits:
 
 @dataclass(frozen=True)
 class Ports:
-    """Everything a use case or the agent may touch."""
+    """Everything a use case or the agent may touch. `title_model`: makes titles; empty = the session's own where the
+    task's first line is too long for one, `none` = no model does."""
 
     store: EventStore
     live: LiveHub
@@ -232,3 +233,4 @@ class Ports:
     sealer: Sealer
     signals: Signals
     limits: Limits
+    title_model: str = ""

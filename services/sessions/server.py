@@ -122,4 +122,5 @@ def _ports(
             conversation_timeout=settings.conversation_timeout,
             question_timeout=settings.question_timeout,
         ),
+        title_model=settings.title_model,
     )

@@ -23,6 +23,7 @@ class Settings:
     max_iterations: int = 50
     conversation_timeout: float = 1800.0
     question_timeout: float = 0.0
+    title_model: str = ""
     lease_seconds: float = 5.0
     sessions_at_once: int = 200
 
@@ -42,6 +43,7 @@ class Settings:
             providers=_providers(env),
             max_iterations=int(env.get("MAX_ITERATIONS") or 50),
             conversation_timeout=float(env.get("CONVERSATION_TIMEOUT") or 1800),
+            title_model=env.get("TITLE_MODEL", ""),
             question_timeout=float(env.get("QUESTION_TIMEOUT") or 0),
         )
 

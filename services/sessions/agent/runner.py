@@ -18,6 +18,7 @@ from services.sessions.agent import loop, recovery
 from services.sessions.agent.journal import Journal
 from services.sessions.agent.prepare import PrepareFailed, prepare
 from services.sessions.agent.signals import LocalSignals
+from services.sessions.agent.titles import Titles
 from services.sessions.agent.turns import begin_turn, end_turn
 from services.sessions.domain.errors import Fenced, SessionNotFound, StoreUnavailable
 from services.sessions.domain.models import Change, SessionRecord
@@ -51,6 +52,7 @@ class Runner:
         self._running: dict[str, _Running] = {}
         self._saved: dict[tuple[str, str, int], int] = {}
         self._background: list[asyncio.Task[None]] = []
+        self._titles = Titles(ports)
         signals.on_stop = self._stop_session
         signals.on_deleted = self._abandon
 
@@ -68,7 +70,7 @@ class Runner:
             await self._save(self._texts())
         for drive in drives:
             drive.cancel()
-        await asyncio.gather(*self._background, *drives, return_exceptions=True)
+        await asyncio.gather(*self._background, *drives, self._titles.stop(), return_exceptions=True)
 
     async def _claim(self) -> None:
         # Cleared before the look: a signal that comes while it is made is seen in the next one.
@@ -177,6 +179,7 @@ class Runner:
         running.stop = running.stop or journal.state.stopping
         outcome = Outcome.INTERRUPTED
         if not running.stop:
+            self._titles.begin(journal)
             running.turn = asyncio.create_task(_work(journal), name=f"turn-{journal.session_id}")
             outcome = await self._outcome(running)
         if outcome is Outcome.INTERRUPTED:

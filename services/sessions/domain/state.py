@@ -13,6 +13,9 @@ from lucid.sessions.v1.event_pb2 import (
 from services.sessions.domain.models import Policy
 from services.sessions.domain.policy import from_event
 
+# Label of a Usage for a call that is no step of the agent: what it was for.
+PURPOSE = "purpose"
+
 
 @dataclass
 class SessionState:
@@ -24,6 +27,7 @@ class SessionState:
     turn_id: str = ""
     turn_open: bool = False
     turn_started_seq: int = 0
+    turns: int = 0
     steps: int = 0
     phase: int = StatusChanged.PHASE_UNSPECIFIED
     stopping: bool = False
@@ -66,6 +70,7 @@ def _user_message(state: SessionState, event: Event) -> None:
 
 def _turn_started(state: SessionState, event: Event) -> None:
     state.turn_open, state.turn_id, state.turn_started_seq = True, event.turn_id, event.seq
+    state.turns += 1
     state.steps, state.stopping = 0, False
     state.unanswered.clear()
 
@@ -92,7 +97,8 @@ def _queue(state: SessionState, event: Event) -> None:
 
 
 def _usage(state: SessionState, event: Event) -> None:
-    state.steps += 1
+    # A call beside the work, such as for the title, is no step of it.
+    state.steps += 0 if event.labels.get(PURPOSE) else 1
     state.session_cost_micros += event.usage.cost_micros
 
 

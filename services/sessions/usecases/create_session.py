@@ -12,9 +12,8 @@ from lucid.sessions.v1.event_pb2 import (
 from services.rpc.ids import new_id, new_ulid
 from services.sessions.domain.errors import InvalidRepository
 from services.sessions.domain.models import Change, Draft, NewSession, Repository, SessionRecord, State
+from services.sessions.domain.titles import title_of
 from services.sessions.ports import Ports
-
-TITLE_LENGTH = 80
 
 
 async def create_session(ports: Ports, wish: NewSession) -> SessionRecord:
@@ -27,7 +26,7 @@ async def create_session(ports: Ports, wish: NewSession) -> SessionRecord:
     record = SessionRecord(
         session_id=new_id("ses"),
         owner_id=wish.owner_id,
-        title=_title(wish.task),
+        title=title_of(wish.task),
         task=wish.task,
         state=State.STARTING,
         model=model,
@@ -72,8 +71,3 @@ async def _resolved(ports: Ports, wish: NewSession) -> Repository | None:
     if not named and not repository.url:
         raise InvalidRepository("Name a provider with owner/name, or give the repository's address.")
     return await ports.forge.resolve(wish.owner_id, repository)
-
-
-def _title(task: str) -> str:
-    first = next((line.strip(" #*`\t") for line in task.splitlines() if line.strip(" #*`\t")), "New session")
-    return first if len(first) <= TITLE_LENGTH else first[: TITLE_LENGTH - 1].rstrip() + "…"

@@ -45,8 +45,11 @@ function usage(header: Header, value: Usage): boolean {
   header.costMicros = value.sessionCostMicros;
   if (value.currency !== '') header.currency = value.currency;
   header.priceKnown &&= value.priceKnown;
-  header.contextUsed = value.contextUsed;
-  header.contextWindow = value.contextWindow;
+  // A call beside the work, such as for the title, has no context of its own.
+  if (value.contextUsed > 0) {
+    header.contextUsed = value.contextUsed;
+    header.contextWindow = value.contextWindow;
+  }
   return true;
 }
 
