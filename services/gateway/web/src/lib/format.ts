@@ -63,3 +63,8 @@ export function clock(time: Timestamp | undefined): string {
   const then = millis(time);
   return then === undefined ? '' : new Date(then).toLocaleString();
 }
+
+/** A part of a whole in per cent, from 0 to 1. */
+export function share(part: number): string {
+  return `${Math.round(part * 100)} %`;
+}

@@ -1,13 +1,15 @@
-import { useSyncExternalStore } from 'react';
+import { useCallback, useSyncExternalStore } from 'react';
 
 const STEP = 30_000;
 
-/** The time, milliseconds since 1970, in steps of half a minute; renders again with each step. */
-export function useNow(): number {
-  return useSyncExternalStore(subscribe, () => Math.floor(Date.now() / STEP) * STEP);
-}
-
-function subscribe(listener: () => void): () => void {
-  const timer = setInterval(listener, STEP);
-  return () => clearInterval(timer);
+/** The time, milliseconds since 1970, in steps of `step` milliseconds (half a minute); renders again with each step. */
+export function useNow(step = STEP): number {
+  const subscribe = useCallback(
+    (listener: () => void) => {
+      const timer = setInterval(listener, step);
+      return () => clearInterval(timer);
+    },
+    [step],
+  );
+  return useSyncExternalStore(subscribe, () => Math.floor(Date.now() / step) * step);
 }

@@ -2,12 +2,13 @@ import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useEffect, useState } from 'react';
 import type { ReactNode } from 'react';
 import { createPortal } from 'react-dom';
-import { Link } from 'wouter';
+import { Link, useLocation } from 'wouter';
 import { Button } from '@/components/ui/button';
 import { Icon } from '@/components/ui/icon';
 import type { IconName } from '@/components/ui/icon';
 import { accountQuery } from '@/features/accounts/api/get-account';
 import { ChatPane } from '@/features/chat/components/chat-pane';
+import { Me } from '@/features/chat/components/me';
 import { PullFactsSlot } from '@/features/chat/components/pull-facts-slot';
 import type { DrawPullFacts } from '@/features/chat/components/pull-facts-slot';
 import { SessionHeader } from '@/features/chat/components/session-header';
@@ -17,6 +18,8 @@ import { useTimeline, useTopic } from '@/features/chat/stores/use-timeline';
 import { Explorer } from '@/features/files/components/explorer';
 import { PullFacts } from '@/features/pulls/components/pull-facts';
 import { sessionQuery } from '@/features/sessions/api/get-session';
+import { SessionMenu } from '@/features/sessions/components/session-menu';
+import { TitleField } from '@/features/sessions/components/title-field';
 import { useNarrow } from '@/lib/media';
 import { useSetting } from '@/lib/setting';
 import { useBarRoom } from '../bar-room';
@@ -35,6 +38,9 @@ export function SessionRoute({ sessionId }: { sessionId: string }): ReactNode {
   const narrow = useNarrow();
   const room = useBarRoom();
   const [tab, setTab] = useState('chat');
+  const [renaming, setRenaming] = useState(false);
+  const [, navigate] = useLocation();
+  const me = useQuery(accountQuery).data?.userId ?? '';
   useTopic(store, 'header');
   const { endedBy } = store;
   useEffect(() => {
@@ -48,7 +54,23 @@ export function SessionRoute({ sessionId }: { sessionId: string }): ReactNode {
     confinement: session?.confinement ?? '',
     model: session?.model ?? '',
   };
-  const header = <SessionHeader store={store} known={known} />;
+  const title = store.timeline.header.title || known.title;
+  const header = (
+    <SessionHeader
+      store={store}
+      known={known}
+      drawTitle={(shown) => (renaming ? <TitleField sessionId={sessionId} title={title} onDone={() => setRenaming(false)} /> : <Title text={shown} onRename={() => setRenaming(true)} />)}
+      menu={
+        <SessionMenu
+          sessionId={sessionId}
+          title={title}
+          policy={store.timeline.header.settings ?? session ?? {}}
+          onRename={() => setRenaming(true)}
+          onDeleted={() => navigate('/')}
+        />
+      }
+    />
+  );
   return (
     <div className="session" data-tab={tab}>
       {room === null || narrow ? header : createPortal(header, room)}
@@ -58,13 +80,24 @@ export function SessionRoute({ sessionId }: { sessionId: string }): ReactNode {
           <Files store={store} known={session?.sandboxId ?? ''} />
         </Pane>
         <PullFactsSlot value={drawPullFacts}>
-          <ChatPane store={store} />
+          <Me value={me}>
+            <ChatPane store={store} />
+          </Me>
         </PullFactsSlot>
         <Pane name="terminal" title="Terminal" icon="right">
           <TerminalPane store={store} />
         </Pane>
       </div>
     </div>
+  );
+}
+
+/** Pressed twice it can be changed, as in the menu. */
+function Title({ text, onRename }: { text: string; onRename: () => void }): ReactNode {
+  return (
+    <span title={`${text} (double-click to rename)`} data-testid="session-title" onDoubleClick={onRename}>
+      {text}
+    </span>
   );
 }
 

@@ -4,33 +4,30 @@ import { Icon } from '@/components/ui/icon';
 import { Markdown } from '@/components/ui/markdown';
 import type { TextCard } from '../stores/cards';
 
-/** What the model writes: a thought that can be folded, or an answer. */
+/**
+ * What the model writes. Only its end tells whether it was a thought or the answer: both stand at the same place in the
+ * same letters, so that nothing jumps when it turns out to be the answer.
+ */
 export function AgentText({ card }: { card: TextCard }): ReactNode {
+  const [open, setOpen] = useState(true);
   if (card.reset) return <p className="line">The model’s answer broke off; it begins again.</p>;
   if (card.text === '' && !card.open) return null;
-  return card.channel === 'thought' ? <Thought card={card} /> : <Answer card={card} />;
-}
-
-function Thought({ card }: { card: TextCard }): ReactNode {
-  const [open, setOpen] = useState(true);
+  const thought = card.channel === 'thought';
   return (
-    <article className="thought" data-testid="thought" data-seq={card.seq || undefined}>
-      <button type="button" className="thought-head" aria-expanded={open} onClick={() => setOpen(!open)}>
-        <Icon name="bulb" size={14} />
-        <span>{card.open ? 'Thinking' : 'Thought'}</span>
-        <span className={open ? 'fold fold-open' : 'fold'}>
-          <Icon name="chevron" size={12} />
-        </span>
-      </button>
-      {open && <Body card={card} />}
-    </article>
-  );
-}
-
-function Answer({ card }: { card: TextCard }): ReactNode {
-  return (
-    <article className="answer" data-testid="answer" data-seq={card.seq || undefined}>
-      <Body card={card} />
+    <article className={thought ? 'agent-text thought' : 'agent-text answer'} data-testid={thought ? 'thought' : 'answer'} data-seq={card.seq || undefined}>
+      {thought && (
+        <button
+          type="button"
+          className="thought-fold"
+          aria-expanded={open}
+          aria-label={card.open ? 'Thinking' : 'Thought'}
+          title={open ? 'Fold this thought' : 'Unfold this thought'}
+          onClick={() => setOpen(!open)}
+        >
+          <Icon name={open ? 'bulb' : 'chevron'} size={13} />
+        </button>
+      )}
+      {open || !thought ? <Body card={card} /> : <p className="thought-folded">{card.text.trim().split('\n')[0]}</p>}
     </article>
   );
 }

@@ -4,12 +4,12 @@ import type { Card } from '../stores/cards';
 import type { TimelineStore } from '../stores/timeline-store';
 import { useCard } from '../stores/use-timeline';
 import { AgentText } from './agent-text';
+import { ApprovalCard } from './approval-card';
 import { CommandBlock } from './command-block';
 import { DiffBlock } from './diff-block';
 import { ErrorCard } from './error-card';
 import { PlanList } from './plan-list';
 import { PullRequestCard } from './pull-request-card';
-import { QuestionCard } from './question-card';
 import { PlainLine, StatusLine, TurnDivider } from './thin-lines';
 import { ToolBlock } from './tool-card';
 import { UserMessage } from './user-message';
@@ -41,7 +41,7 @@ function look(card: Card, sessionId: string, onRetry: () => void): ReactNode {
     case 'tool':
       return <ToolBlock card={card} />;
     case 'approval':
-      return <QuestionCard card={card} sessionId={sessionId} />;
+      return <ApprovalCard card={card} sessionId={sessionId} />;
     case 'error':
       return <ErrorCard card={card} onRetry={onRetry} />;
     case 'status':

@@ -2,34 +2,36 @@ import { useRef, useState } from 'react';
 import type { KeyboardEvent, ReactNode } from 'react';
 import { Button } from '@/components/ui/button';
 import { Icon } from '@/components/ui/icon';
-import { Notice } from '@/components/ui/notice';
-import { errorText } from '@/lib/errors';
-import { useStopSession } from '../api/stop-session';
+import { useSetting } from '@/lib/setting';
 import type { TimelineStore } from '../stores/timeline-store';
 import { useTopic } from '../stores/use-timeline';
 import { phaseLook } from './phase';
+import { QueueChips } from './queue-chips';
+import { PauseNote, RunButtons } from './run-buttons';
 
 interface ComposerProps {
   readonly store: TimelineStore;
-  readonly onSend: (text: string) => void;
+  readonly onSend: (text: string, steer: boolean) => void;
 }
 
-/** Where a person writes: Enter sends, Shift+Enter breaks the line; while the agent works a message is queued. */
+/** Where a person writes: Enter sends, Shift+Enter breaks the line; while the agent works a message waits, or steers. */
 export function Composer({ store, onSend }: ComposerProps): ReactNode {
   useTopic(store, 'header');
   const [text, setText] = useState('');
+  const [when, setWhen] = useSetting('delivery', 'after');
   const input = useRef<HTMLTextAreaElement>(null);
-  const phase = phaseLook(store.timeline.header.phase);
-  function submit(): void {
+  const { queues } = phaseLook(store.timeline.header.phase);
+  const steer = when === 'now';
+  function submit(now = steer): void {
     if (text.trim() === '') return;
-    onSend(text);
+    onSend(text, queues && now);
     setText('');
     input.current?.focus();
   }
   function onKeyDown(event: KeyboardEvent): void {
     if (event.key !== 'Enter' || event.shiftKey || event.nativeEvent.isComposing) return;
     event.preventDefault();
-    submit();
+    submit(event.ctrlKey || event.metaKey ? !steer : steer);
   }
   return (
     <form
@@ -39,20 +41,22 @@ export function Composer({ store, onSend }: ComposerProps): ReactNode {
         submit();
       }}
     >
-      <QueueChips store={store} />
-      <div className="composer-box">
+      <PauseNote store={store} />
+      <QueueChips store={store} onRescue={(words) => setText(text === '' ? words : `${text}\n\n${words}`)} />
+      <div className={queues ? 'composer-box composer-box-busy' : 'composer-box'}>
         <textarea
           ref={input}
           className="composer-input"
           rows={1}
           aria-label="Message"
-          placeholder={phase.busy ? 'Write a follow-up; it waits until this turn is done' : 'Write a message'}
+          placeholder={queues ? (steer ? 'Tell the agent before its next step' : 'Write a follow-up for after this turn') : 'Write a message'}
           value={text}
           data-testid="composer"
           onKeyDown={onKeyDown}
           onChange={(event) => setText(event.target.value)}
         />
-        {phase.busy && <StopButton sessionId={store.sessionId} stopping={phase.name === 'stopping'} />}
+        {queues && <WhenChoice steer={steer} onChange={(now) => setWhen(now ? 'now' : 'after')} />}
+        <RunButtons store={store} />
         <Button type="submit" look="primary" className="button-icon" aria-label="Send" disabled={text.trim() === ''} data-testid="send">
           <Icon name="send" />
         </Button>
@@ -61,29 +65,18 @@ export function Composer({ store, onSend }: ComposerProps): ReactNode {
   );
 }
 
-function StopButton({ sessionId, stopping }: { sessionId: string; stopping: boolean }): ReactNode {
-  const stop = useStopSession(sessionId);
-  const busy = stopping || stop.isPending;
-  return (
-    <>
-      <Notice text={stop.isError ? errorText(stop.error) : ''} />
-      <Button look="danger" busy={busy} data-testid="stop" onClick={() => stop.mutate()}>
-        <Icon name="stop" size={14} /> {busy ? 'Stopping…' : 'Stop'}
-      </Button>
-    </>
+/** When the agent takes what is sent while it works. */
+function WhenChoice({ steer, onChange }: { steer: boolean; onChange: (steer: boolean) => void }): ReactNode {
+  const option = (now: boolean, word: string, title: string): ReactNode => (
+    <label className="when-option" title={title}>
+      <input type="radio" name="delivery" className="visually-hidden" checked={steer === now} data-testid={now ? 'when-now' : 'when-after'} onChange={() => onChange(now)} />
+      <span>{word}</span>
+    </label>
   );
-}
-
-function QueueChips({ store }: { store: TimelineStore }): ReactNode {
-  const { queue } = store.timeline;
-  if (queue.length === 0) return null;
   return (
-    <ul className="queue" aria-label="Waiting messages">
-      {queue.map((entry) => (
-        <li key={entry.id} className="queue-chip" data-testid="queue-chip" title={entry.text}>
-          <span className="muted">next</span> {entry.text}
-        </li>
-      ))}
-    </ul>
+    <fieldset className="when" aria-label="When the agent takes it">
+      {option(false, 'After this turn', 'The agent ends what it is doing first. Ctrl+Enter sends the other way')}
+      {option(true, 'Now', 'The agent reads it before its next step. Ctrl+Enter sends the other way')}
+    </fieldset>
   );
 }

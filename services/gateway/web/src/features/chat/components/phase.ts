@@ -7,10 +7,12 @@ export interface PhaseLook {
   readonly look: 'busy' | 'ask' | 'idle' | 'off' | 'bad';
   readonly line: boolean;
   readonly busy: boolean;
+  /** A message does not begin a turn of its own: it waits in the queue, or steers. */
+  readonly queues: boolean;
 }
 
-function phase(name: string, word: string, look: PhaseLook['look'], busy: boolean, line = true): PhaseLook {
-  return { name, word, look, line, busy };
+function phase(name: string, word: string, look: PhaseLook['look'], busy: boolean, line = true, queues = busy): PhaseLook {
+  return { name, word, look, line, busy, queues };
 }
 
 const LOOKS: Readonly<Partial<Record<Phase, PhaseLook>>> = {
@@ -21,7 +23,7 @@ const LOOKS: Readonly<Partial<Record<Phase, PhaseLook>>> = {
   [Phase.RUNNING]: phase('running', 'Working', 'busy', true, false),
   [Phase.WAITING_USER]: phase('waiting_user', 'Waits for you', 'ask', false, false),
   [Phase.WAITING_APPROVAL]: phase('waiting_approval', 'Waits for your decision', 'ask', true, false),
-  [Phase.PAUSED]: phase('paused', 'Paused', 'off', false),
+  [Phase.PAUSED]: phase('paused', 'Paused', 'off', false, false, true),
   [Phase.STOPPING]: phase('stopping', 'Stopping', 'off', true, false),
   [Phase.STOPPED]: phase('stopped', 'Stopped', 'off', false, false),
   [Phase.COMPLETED]: phase('completed', 'Done', 'idle', false, false),

@@ -1,20 +1,22 @@
 import type { ReactNode } from 'react';
-import { count, money } from '@/lib/format';
 import { useConnectionState } from '@/lib/stream-context';
 import type { ConnectionState } from '@/lib/stream';
-import type { Header } from '../stores/timeline-model';
 import type { TimelineStore } from '../stores/timeline-store';
 import { useTopic } from '../stores/use-timeline';
 import { phaseLook } from './phase';
+import { UsageFacts } from './usage-facts';
 
 interface SessionHeaderProps {
   readonly store: TimelineStore;
   /** What the session's record says, until the log has said more. */
   readonly known: { readonly title: string; readonly repository: string; readonly confinement: string; readonly model: string };
+  /** The title, to be drawn so that a person can change it. */
+  readonly drawTitle: (title: string) => ReactNode;
+  readonly menu: ReactNode;
 }
 
 /** Title and facts of a session: repository, model, confinement, usage, phase, connection. */
-export function SessionHeader({ store, known }: SessionHeaderProps): ReactNode {
+export function SessionHeader({ store, known, drawTitle, menu }: SessionHeaderProps): ReactNode {
   useTopic(store, 'header');
   const { header } = store.timeline;
   const confinement = header.confinement || known.confinement;
@@ -24,7 +26,7 @@ export function SessionHeader({ store, known }: SessionHeaderProps): ReactNode {
   return (
     <div className="session-head">
       <div className="session-head-main">
-        <h1 className="session-head-title">{header.title || known.title || 'Untitled'}</h1>
+        <h1 className="session-head-title">{drawTitle(header.title || known.title || 'Untitled')}</h1>
         {known.repository !== '' && <span className="session-head-repo muted">{known.repository}</span>}
       </div>
       <div className="session-head-facts">
@@ -41,6 +43,7 @@ export function SessionHeader({ store, known }: SessionHeaderProps): ReactNode {
           {phase.look === 'busy' && <span className="spinner" aria-hidden="true" />}
           {phase.word}
         </span>
+        {menu}
       </div>
     </div>
   );
@@ -57,17 +60,6 @@ function Confinement({ level }: { level: string }): ReactNode {
   return (
     <span className={look} data-testid="confinement" title={LEVELS[level]}>
       {level}
-    </span>
-  );
-}
-
-function UsageFacts({ header }: { header: Header }): ReactNode {
-  if (header.tokens === 0) return null;
-  const cost = header.priceKnown ? money(header.costMicros, header.currency) : 'price not known';
-  const context = header.contextWindow > 0 ? ` · context ${Math.round((100 * header.contextUsed) / header.contextWindow)} %` : '';
-  return (
-    <span className="muted small fact-extra" data-testid="usage" title={`${header.tokens.toLocaleString('en')} tokens${context}`}>
-      {count(header.tokens)} tokens · {cost}
     </span>
   );
 }

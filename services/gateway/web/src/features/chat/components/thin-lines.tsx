@@ -52,6 +52,16 @@ export function TurnDivider({ card }: { card: TurnCard }): ReactNode {
 /** A plain line, with a link where there is one. */
 export function PlainLine({ card }: { card: LineCard }): ReactNode {
   const href = safeHref(card.href);
+  if (card.detail !== '') {
+    return (
+      <details className="line-details" data-seq={card.seq}>
+        <summary className="line">{card.text}</summary>
+        <div className="line-detail">
+          <Markdown text={card.detail} />
+        </div>
+      </details>
+    );
+  }
   return (
     <p className="line" data-seq={card.seq}>
       {href === undefined ? (

@@ -116,6 +116,8 @@ export interface LineCard extends CardBase {
   readonly kind: 'line';
   readonly text: string;
   readonly href: string;
+  /** Markdown that is shown on demand; empty for none. */
+  readonly detail: string;
 }
 
 export type Card =

@@ -2,6 +2,9 @@ import { SandboxChanged_State } from '@gen/lucid/sessions/v1/event_pb';
 import type { Event, SandboxChanged, StatusChanged, Usage } from '@gen/lucid/sessions/v1/event_pb';
 import type { Header, Timeline } from './timeline-model';
 
+/** Calls that are kept for the list of the last ones. */
+const CALLS = 20;
+
 /** Takes what an event says about the session as a whole into the header. */
 export function foldHeader(timeline: Timeline, event: Event): void {
   if (change(timeline.header, event)) timeline.changes.header = true;
@@ -12,9 +15,12 @@ function change(header: Header, event: Event): boolean {
     case 'statusChanged':
       return status(header, event.payload.value);
     case 'usage':
-      return usage(header, event.payload.value);
+      return usage(header, event.seq, event.payload.value);
     case 'sandboxChanged':
       return sandbox(header, event.payload.value);
+    case 'sessionConfigured':
+      header.settings = event.payload.value;
+      return true;
     case 'titleChanged':
       header.title = event.payload.value.title;
       return true;
@@ -40,7 +46,8 @@ function model(header: Header, name: string): boolean {
   return true;
 }
 
-function usage(header: Header, value: Usage): boolean {
+function usage(header: Header, seq: number, value: Usage): boolean {
+  header.calls = [...header.calls.slice(1 - CALLS), { seq, usage: value }];
   header.tokens += value.inputTokens + value.outputTokens + value.cacheReadTokens + value.cacheWriteTokens;
   header.costMicros = value.sessionCostMicros;
   if (value.currency !== '') header.currency = value.currency;
@@ -49,6 +56,7 @@ function usage(header: Header, value: Usage): boolean {
   if (value.contextUsed > 0) {
     header.contextUsed = value.contextUsed;
     header.contextWindow = value.contextWindow;
+    header.budgetMicros = value.budgetMicros;
   }
   return true;
 }

@@ -1,8 +1,10 @@
-import { Channel, QueueChanged_Change, UserMessage_Delivery } from '@gen/lucid/sessions/v1/event_pb';
-import type { Event, QueueChanged, TextCompleted } from '@gen/lucid/sessions/v1/event_pb';
+import { Channel } from '@gen/lucid/sessions/v1/event_pb';
+import type { Event, TextCompleted } from '@gen/lucid/sessions/v1/event_pb';
 import { millis } from '@/lib/format';
 import type { Card, CardBase, TextCard } from './cards';
+import { closeQuestions, closeWaiting } from './fold-approvals';
 import { foldHeader } from './fold-header';
+import { foldQueue } from './fold-queue';
 import { eventLine } from './event-lines';
 import { newOutput } from './output';
 import { touch } from './timeline-model';
@@ -30,8 +32,8 @@ const FOLDERS: Folders = {
   userMessage(timeline, event, value) {
     const id = `message:${value.clientMessageId || event.eventId}`;
     const { clientMessageId, text, author } = value;
-    if (value.delivery !== UserMessage_Delivery.QUEUED) closeWaiting(timeline, 'message');
-    const waits = value.delivery === UserMessage_Delivery.QUEUED && timeline.queue.some((entry) => entry.id === clientMessageId);
+    const waits = timeline.queue.some((entry) => entry.id === clientMessageId);
+    if (!waits) closeQuestions(timeline);
     add(timeline, { ...base(event, id), kind: 'message', clientMessageId, text, author, hidden: waits });
   },
 
@@ -61,7 +63,8 @@ const FOLDERS: Folders = {
     const card =
       known?.kind === 'command'
         ? known
-        : add(timeline, { ...openBase(event), kind: 'command', started: undefined, live: newOutput(), completed: undefined });
+        : // Its beginning is not loaded: nobody could tell what it was.
+          add(timeline, { ...openBase(event), kind: 'command', started: undefined, live: newOutput(), completed: undefined, hidden: true });
     timeline.open.delete(event.itemId);
     card.completed = value;
     card.live = newOutput();
@@ -156,15 +159,18 @@ const FOLDERS: Folders = {
   },
 
   turnCompleted(timeline, event, value) {
-    closeWaiting(timeline, 'turn');
+    closeWaiting(timeline);
     // A long answer's summary is only its beginning.
     const answer = timeline.cards.findLast((card) => card.kind === 'text' && card.channel === 'message');
     const said = answer?.kind === 'text' && answer.turnId === event.turnId && answer.text.trim().startsWith(value.summary.trim());
     add(timeline, { ...base(event, `turn:${event.seq}`), kind: 'turn', turn: value, summary: said ? '' : value.summary });
   },
 
+  turnStarted(timeline) {
+    timeline.turnKnown = true;
+  },
+
   // In the header; no card of their own.
-  turnStarted: nothing,
   usage: nothing,
   titleChanged: nothing,
   sandboxChanged: nothing,
@@ -174,32 +180,6 @@ const FOLDERS: Folders = {
 
 function nothing(): void {
   // The header has taken what there is.
-}
-
-/** What waited for a person waits no more. */
-function closeWaiting(timeline: Timeline, by: 'message' | 'turn'): void {
-  for (const card of timeline.waiting) {
-    card.closed = by;
-    touch(timeline, card);
-  }
-  timeline.waiting.clear();
-}
-
-function foldQueue(timeline: Timeline, _event: Event, value: QueueChanged): void {
-  if (value.text !== '') timeline.queueTexts.set(value.queueItemId, value.text);
-  timeline.queue = value.order.map((id) => ({ id, text: timeline.queueTexts.get(id) ?? '' }));
-  timeline.changes.header = true;
-  const card = timeline.byId.get(`message:${value.queueItemId}`);
-  if (card === undefined) return;
-  if (value.change === QueueChanged_Change.TAKEN) moveToEnd(timeline, card);
-  card.hidden = value.change !== QueueChanged_Change.TAKEN;
-  timeline.changes.list = true;
-}
-
-/** A queued message stands where the agent took it, not in the midst of the turn during which it was written. */
-function moveToEnd(timeline: Timeline, card: Card): void {
-  timeline.cards.splice(timeline.cards.indexOf(card), 1);
-  timeline.cards.push(card);
 }
 
 function completeText(card: TextCard, event: Event, value: TextCompleted): void {
@@ -230,7 +210,7 @@ function openBase(event: Event): CardBase {
 
 function add<C extends Card>(timeline: Timeline, card: C): C {
   timeline.cards.push(card);
-  if (card.kind === 'command') timeline.commands.push(card);
+  if (card.kind === 'command' && !card.hidden) timeline.commands.push(card);
   timeline.byId.set(card.id, card);
   timeline.changes.list = true;
   return card;

@@ -11,6 +11,7 @@ import { useTopic } from './use-timeline';
 export interface Outgoing {
   readonly id: string;
   readonly text: string;
+  readonly steer: boolean;
   readonly error: string;
 }
 
@@ -18,7 +19,7 @@ const ATTEMPTS = 6;
 
 export interface Outbox {
   readonly outgoing: readonly Outgoing[];
-  readonly send: (text: string) => void;
+  readonly send: (text: string, steer?: boolean) => void;
   readonly resend: (id: string) => void;
   readonly discard: (id: string) => void;
 }
@@ -37,12 +38,12 @@ export function useOutbox(store: TimelineStore): Outbox {
   useTopic(store, 'header');
 
   const deliver = useCallback(
-    async (id: string, text: string) => {
+    async (id: string, text: string, steer: boolean) => {
       setAll((before) => before.map((message) => (message.id === id ? { ...message, error: '' } : message)));
       const backoff = new Backoff(500, 5_000);
       for (let attempt = 1; !gone.current; attempt += 1) {
         try {
-          await sendMessage(store.sessionId, text, id);
+          await sendMessage(store.sessionId, text, id, steer);
           return;
         } catch (failure) {
           if (attempt < ATTEMPTS && mayPass(failure)) await pause(backoff.next());
@@ -59,21 +60,21 @@ export function useOutbox(store: TimelineStore): Outbox {
 
   return {
     outgoing: all.filter(({ id }) => !isInLog(store, id)),
-    send(text) {
+    send(text, steer = false) {
       const id = newId();
-      setAll((before) => [...before.filter((message) => !isInLog(store, message.id)), { id, text, error: '' }]);
-      void deliver(id, text);
+      setAll((before) => [...before.filter((message) => !isInLog(store, message.id)), { id, text, steer, error: '' }]);
+      void deliver(id, text, steer);
     },
     resend(id) {
       const message = all.find((one) => one.id === id);
-      if (message !== undefined) void deliver(id, message.text);
+      if (message !== undefined) void deliver(id, message.text, message.steer);
     },
     discard: (id) => setAll((before) => before.filter((message) => message.id !== id)),
   };
 }
 
 function isInLog(store: TimelineStore, id: string): boolean {
-  return store.card(`message:${id}`) !== undefined || store.timeline.queueTexts.has(id);
+  return store.card(`message:${id}`) !== undefined || store.timeline.queued.has(id);
 }
 
 function mayPass(failure: unknown): boolean {

@@ -16,7 +16,7 @@ function terminal(): { store: TimelineStore; feed: TerminalFeed; screen: () => s
   const feed = new TerminalFeed(store, write, () => (text = ''));
   store.subscribe('cards', () => feed.sync());
   // eslint-disable-next-line no-control-regex
-  const screen = (): string => text.replace(/\x1b\[[0-9;]*m/g, '').replace(/\r\n/g, '\n');
+  const screen = (): string => text.replace(/\x1b\[([0-9;]*m|\?47l|!p)/g, '').replace(/\r\n/g, '\n');
   return { store, feed, screen, see: (...frames) => void store.receive(create(WatchEventsResponseSchema, { frames })) };
 }
 
@@ -65,4 +65,14 @@ it('begins anew when the log does', () => {
   see(create(FrameSchema, { frame: { case: 'reset', value: { epoch: 1 } } }));
   see(start(1, 'k'), end(2, 'k', 'new\n'));
   expect(screen()).toBe('$ make\nnew\n[exit 0]\n\n');
+});
+
+it('leaves the full screen that a command did not leave itself', () => {
+  const store = new TimelineStore('ses_1', (callback) => callback());
+  let text = '';
+  const feed = new TerminalFeed(store, (data) => (text += typeof data === 'string' ? data : new TextDecoder().decode(data)), () => undefined);
+  const frames = [start(1, 'i'), end(2, 'i', '\x1b[?1049h\x1b[5;10rdrawn')];
+  store.receive(create(WatchEventsResponseSchema, { frames }));
+  feed.sync();
+  expect(text.indexOf('\x1b[?47l\x1b[!p')).toBeGreaterThan(text.indexOf('drawn'));
 });

@@ -7,6 +7,8 @@ import type { TimelineStore } from './timeline-store';
 export type TerminalWrite = (data: string | Uint8Array) => void;
 
 const NEWLINE = 10;
+/** A command that was ended in the midst of a full screen leaves it neither itself nor its modes behind. */
+const LEAVE = '\x1b[?47l\x1b[!p';
 
 interface Written {
   bytes: number;
@@ -67,7 +69,7 @@ export class TerminalFeed {
     state.done = true;
     const ok = completed.end.case === 'exitCode' && completed.end.value === 0;
     const word = completed.end.case === undefined ? 'ended' : completed.end.case === 'signal' ? completed.end.value : `exit ${completed.end.value}`;
-    this.write(`\x1b[0m${fresh}\x1b[${ok ? '2' : '31'}m[${word}]\x1b[0m\r\n\r\n`);
+    this.write(`${LEAVE}\x1b[0m${fresh}\x1b[${ok ? '2' : '31'}m[${word}]\x1b[0m\r\n\r\n`);
   }
 
   /** What was printed and not yet written, as far as the event kept it. */

@@ -1,5 +1,5 @@
 import { StatusChanged_Phase } from '@gen/lucid/sessions/v1/event_pb';
-import type { Channel } from '@gen/lucid/sessions/v1/event_pb';
+import type { Channel, Event, SessionConfigured, Usage } from '@gen/lucid/sessions/v1/event_pb';
 import type { ApprovalCard, Card, CommandCard, TextCard } from './cards';
 
 /** What of a session's state stands in the header, outside of the cards. */
@@ -17,12 +17,25 @@ export interface Header {
   priceKnown: boolean;
   contextUsed: number;
   contextWindow: number;
+  budgetMicros: bigint;
+  /** Model calls, oldest first, as far as the log is loaded. */
+  calls: readonly ModelCall[];
+  /** What a person last changed; undefined while the loaded log does not say. */
+  settings: SessionConfigured | undefined;
 }
 
-/** A message that waits for the running turn. */
+/** One model call as it was paid for. */
+export interface ModelCall {
+  readonly seq: number;
+  readonly usage: Usage;
+}
+
+/** A message that waits for the agent: until its next model call (`steer`), or until this turn is over. */
 export interface QueueEntry {
   readonly id: string;
+  /** Empty while the event that says it is not loaded. */
   readonly text: string;
+  readonly steer: boolean;
 }
 
 /** One byte stream of an open item. */
@@ -50,6 +63,14 @@ export interface Timeline {
   epoch: number;
   lastSeq: number;
   caughtUp: boolean;
+  /** The watch begins with the last events only. */
+  readonly windowed: boolean;
+  /** Until CaughtUp, a gap before an event means that the window begins there. */
+  opening: boolean;
+  /** The loaded part of the log, without a gap, up to `lastSeq`. */
+  events: Event[];
+  /** Beginnings of open items, from before that part. */
+  strays: Event[];
   cards: Card[];
   readonly byId: Map<string, Card>;
   /** The commands among the cards, in order; only ever appended to. */
@@ -60,17 +81,25 @@ export interface Timeline {
   /** Questions and approvals that nobody has answered yet. */
   readonly waiting: Set<ApprovalCard>;
   queue: readonly QueueEntry[];
-  readonly queueTexts: Map<string, string>;
+  /** The loaded log says what waits. */
+  queueKnown: boolean;
+  /** The beginning of the running turn is loaded. */
+  turnKnown: boolean;
+  readonly queued: Map<string, QueueEntry>;
   header: Header;
   changes: Changes;
 }
 
-/** An empty timeline. */
-export function newTimeline(): Timeline {
+/** An empty timeline; a windowed one may begin in the midst of the log. */
+export function newTimeline(windowed = false): Timeline {
   return {
     epoch: 0,
     lastSeq: 0,
     caughtUp: false,
+    windowed,
+    opening: windowed,
+    events: [],
+    strays: [],
     cards: [],
     byId: new Map(),
     commands: [],
@@ -78,7 +107,9 @@ export function newTimeline(): Timeline {
     silentTools: new Map(),
     waiting: new Set(),
     queue: [],
-    queueTexts: new Map(),
+    queueKnown: false,
+    turnKnown: false,
+    queued: new Map(),
     header: newHeader(),
     changes: noChanges(),
   };
@@ -99,6 +130,9 @@ function newHeader(): Header {
     priceKnown: true,
     contextUsed: 0,
     contextWindow: 0,
+    budgetMicros: 0n,
+    calls: [],
+    settings: undefined,
   };
 }
 
@@ -111,6 +145,11 @@ export function takeChanges(timeline: Timeline): Changes {
   const changes = timeline.changes;
   timeline.changes = noChanges();
   return changes;
+}
+
+/** The first event of the loaded part; 0 while nothing is loaded. */
+export function firstSeq(timeline: Timeline): number {
+  return timeline.events[0]?.seq ?? 0;
 }
 
 /** Notes that a card looks different now. */

@@ -1,7 +1,9 @@
 import { create } from '@bufbuild/protobuf';
 import { WatchEventsRequestSchema } from '@gen/lucid/sessions/v1/sessions_pb';
 import type { WatchEventsRequest, WatchEventsResponse } from '@gen/lucid/sessions/v1/sessions_pb';
+import type { Event } from '@gen/lucid/sessions/v1/event_pb';
 import type { Card } from './cards';
+import { prepend } from './history';
 import { apply, openCursors } from './timeline';
 import { newTimeline, takeChanges } from './timeline-model';
 import type { Timeline } from './timeline-model';
@@ -9,11 +11,14 @@ import type { Timeline } from './timeline-model';
 /** The parts of a timeline that a view can listen to, besides single cards. */
 export type Topic = 'list' | 'header' | 'files' | 'cards';
 
+/** Events of the first visit; older ones are loaded when they are wanted. */
+export const FIRST_EVENTS = 50;
+
 type Schedule = (callback: () => void) => void;
 
 /** A timeline with listeners: frames are applied at once, views are told once per painted frame. */
 export class TimelineStore {
-  readonly timeline: Timeline = newTimeline();
+  readonly timeline: Timeline = newTimeline(true);
   private readonly topics = new Map<Topic, { version: number; listeners: Set<() => void> }>();
   private readonly cards = new Map<string, Set<() => void>>();
   private scheduled = false;
@@ -42,7 +47,15 @@ export class TimelineStore {
   cursor(): WatchEventsRequest {
     const { epoch, lastSeq } = this.timeline;
     const { sessionId } = this;
-    return create(WatchEventsRequestSchema, { sessionId, epoch, afterSeq: lastSeq, items: openCursors(this.timeline) });
+    const lastN = lastSeq === 0 ? FIRST_EVENTS : 0;
+    return create(WatchEventsRequestSchema, { sessionId, epoch, afterSeq: lastSeq, items: openCursors(this.timeline), lastN });
+  }
+
+  /** Adds a page of older events; false if it does not fit (any more). */
+  addOlder(events: readonly Event[]): boolean {
+    const fits = prepend(this.timeline, events);
+    if (fits) this.notifySoon();
+    return fits;
   }
 
   /** The watch is over for good. */

@@ -1,5 +1,6 @@
 import { create } from '@bufbuild/protobuf';
 import {
+  ApprovalRequested_Kind as Kind,
   Channel,
   FrameSchema,
   PullRequestChanged_State as State,
@@ -162,7 +163,7 @@ describe('cards', () => {
     });
     const said: Payload = { case: 'userMessage', value: { clientMessageId: 'm', text: 'next', delivery: UserMessage_Delivery.QUEUED } };
     const waiting = play(...log(queue(Change.ADDED, ['m'])));
-    expect(waiting.queue).toEqual([{ id: 'm', text: 'next' }]);
+    expect(waiting.queue).toEqual([{ id: 'm', text: 'next', steer: false }]);
     expect(waiting.cards).toHaveLength(0);
     const taken = play(...log(queue(Change.ADDED, ['m']), queue(Change.TAKEN, []), said));
     expect(taken.queue).toEqual([]);
@@ -174,6 +175,67 @@ describe('cards', () => {
     ]);
     const cancelled = play(...log(said, queue(Change.ADDED, ['m']), queue(Change.CANCELLED, [])));
     expect(only(cancelled, 'message')[0]?.hidden).toBe(true);
+  });
+
+  it('follows the queue: words, order, when each is taken, who is gone', () => {
+    const queue = (change: Change, id: string, order: string[], text = '', delivery = UserMessage_Delivery.QUEUED): Payload => ({
+      case: 'queueChanged',
+      value: { queueItemId: id, change, order, text, delivery },
+    });
+    const first = [queue(Change.ADDED, 'a', ['a'], 'one'), queue(Change.ADDED, 'b', ['a', 'b'], 'two')];
+    const state = (...more: Payload[]): string[] => {
+      const { queue: entries } = play(...log(...first, ...more));
+      return entries.map(({ id, text, steer }) => `${id}:${text}${steer ? '!' : ''}`);
+    };
+    expect(state()).toEqual(['a:one', 'b:two']);
+    expect(state(queue(Change.EDITED, 'b', ['a', 'b'], 'zwei'))).toEqual(['a:one', 'b:zwei']);
+    expect(state(queue(Change.EDITED, 'b', ['a', 'b'], '', UserMessage_Delivery.STEER))).toEqual(['a:one', 'b:two!']);
+    expect(state(queue(Change.MOVED, 'b', ['b', 'a']))).toEqual(['b:two', 'a:one']);
+    expect(state(queue(Change.CANCELLED, 'a', ['b']))).toEqual(['b:two']);
+    expect(state(queue(Change.TAKEN, 'a', ['b']), queue(Change.TAKEN, 'b', []))).toEqual([]);
+  });
+
+  it('shows a message that steers where the agent took it', () => {
+    const added = { queueItemId: 's', change: Change.ADDED, order: ['s'], text: 'hurry', delivery: UserMessage_Delivery.STEER };
+    const taken = { ...added, change: Change.TAKEN, order: [] };
+    const timeline = play(
+      ...log(
+        { case: 'queueChanged', value: added },
+        { case: 'textStarted', value: {} },
+        { case: 'queueChanged', value: taken },
+        { case: 'userMessage', value: { clientMessageId: 's', text: 'hurry', delivery: UserMessage_Delivery.STEER } },
+      ),
+    );
+    expect(timeline.cards.map((card) => [card.kind, card.hidden])).toEqual([
+      ['text', false],
+      ['message', false],
+    ]);
+  });
+
+  it('keeps an approval open whatever is said beside it, until it is decided', () => {
+    const ask = (requestId: string, kind: Kind): Payload => ({ case: 'approvalRequested', value: { requestId, kind } });
+    const asked = [ask('push', Kind.PUSH), ask('what', Kind.QUESTION)];
+    const message: Payload = { case: 'userMessage', value: { text: 'hello', clientMessageId: 'm', delivery: UserMessage_Delivery.TURN } };
+    const resolved: Payload = { case: 'approvalResolved', value: { requestId: 'push', optionId: 'yes', by: 'usr_1' } };
+    const expired: Payload = { case: 'approvalResolved', value: { requestId: 'push', expired: true } };
+    const look = (...more: Payload[]): unknown[] =>
+      only(play(...log(...asked, ...more)), 'approval').map((card) => [card.request.requestId, card.resolved?.optionId, card.closed]);
+    expect(look(message)).toEqual([['push', undefined, ''], ['what', undefined, 'message']]);
+    expect(look(message, resolved)).toEqual([['push', 'yes', ''], ['what', undefined, 'message']]);
+    const late = only(play(...log(...asked, expired, { case: 'turnCompleted', value: {} })), 'approval');
+    expect(late.map((card) => [card.resolved?.expired, card.closed])).toEqual([[true, ''], [undefined, 'turn']]);
+  });
+
+  it('keeps the last calls, and the settings as they were last changed', () => {
+    const calls = Array.from({ length: 25 }, (_, index): Payload => ({ case: 'usage', value: { inputTokens: index, contextUsed: 1, budgetMicros: 9n } }));
+    const configured = (steps: number): Payload => ({ case: 'sessionConfigured', value: { budget: { steps } } });
+    const { header, cards } = play(...log(configured(3), ...calls, configured(8)));
+    expect(header.calls.map((call) => call.usage.inputTokens)).toEqual(Array.from({ length: 20 }, (_, index) => index + 5));
+    expect([header.budgetMicros, header.settings?.budget?.steps]).toEqual([9n, 8]);
+    expect(cards.map((card) => (card.kind === 'line' ? card.text : ''))).toEqual([
+      'Settings: the agent asks as this installation does · budget 3 steps a turn',
+      'Settings: the agent asks as this installation does · budget 8 steps a turn',
+    ]);
   });
 
   it('closes a question by its answer, by a message, by the end of the turn', () => {

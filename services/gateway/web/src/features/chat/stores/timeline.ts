@@ -43,11 +43,20 @@ function applyEvent(timeline: Timeline, event: Event): Outcome {
     return 'watch-again';
   }
   if (event.seq <= timeline.lastSeq) return 'dropped';
-  if (event.seq > timeline.lastSeq + 1) return 'watch-again';
+  if (event.seq > timeline.lastSeq + 1 && !beginsWindow(timeline)) return 'watch-again';
   timeline.epoch = event.epoch;
   timeline.lastSeq = event.seq;
+  timeline.events.push(event);
   fold(timeline, event);
   return 'applied';
+}
+
+/** A window begins after the beginnings of open items that are older than it. */
+function beginsWindow(timeline: Timeline): boolean {
+  if (!timeline.opening) return false;
+  timeline.strays.push(...timeline.events);
+  timeline.events = [];
+  return true;
 }
 
 function applyDelta(timeline: Timeline, delta: Delta): Outcome {
@@ -82,6 +91,7 @@ function append(card: TextCard | CommandCard, text: string, offset: number, byte
 function applyCaughtUp(timeline: Timeline, caughtUp: CaughtUp): Outcome {
   if (caughtUp.seq > timeline.lastSeq) return 'watch-again';
   timeline.caughtUp = true;
+  timeline.opening = false;
   timeline.changes.header = true;
   return 'applied';
 }
@@ -102,7 +112,7 @@ function applyReset(timeline: Timeline, reset: Reset): Outcome {
 }
 
 function clear(timeline: Timeline, epoch: number): void {
-  Object.assign(timeline, newTimeline(), { epoch });
+  Object.assign(timeline, newTimeline(timeline.windowed), { epoch });
   timeline.changes.list = true;
   timeline.changes.header = true;
   timeline.changes.files = true;

@@ -2,8 +2,9 @@ import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { useRef } from 'react';
 import { newId } from '@/lib/id';
 import { sessions } from '@/lib/transport';
+import type { Policy } from '../components/policy';
 
-export interface NewSession {
+export interface NewSession extends Partial<Policy> {
   readonly task: string;
   readonly model: string;
   readonly repository?: { readonly provider: string; readonly fullName: string; readonly url: string };
@@ -15,7 +16,7 @@ export function useCreateSession(onCreated: (sessionId: string) => void) {
   const attempt = useRef({ wish: '', requestId: '' });
   return useMutation({
     mutationFn: async (wanted: NewSession) => {
-      const wish = JSON.stringify(wanted);
+      const wish = JSON.stringify(wanted, (_key, value: unknown) => (typeof value === 'bigint' ? String(value) : value));
       if (attempt.current.wish !== wish) attempt.current = { wish, requestId: newId() };
       const { session } = await sessions.createSession({ ...wanted, requestId: attempt.current.requestId });
       return session?.sessionId ?? '';

@@ -6,6 +6,8 @@ import { Notice } from '@/components/ui/notice';
 import { errorText } from '@/lib/errors';
 import { useCreateSession } from '../api/create-session';
 import { modelsQuery } from '../api/list-models';
+import { NO_DRAFT, policyOf } from './policy';
+import { PolicyFields } from './policy-fields';
 
 /** A repository as the form needs it, whoever has picked it. */
 interface Target {
@@ -27,11 +29,13 @@ const SUGGESTION = 'Mend the bug that ISSUE.md describes, and open a pull reques
 export function NewSessionForm({ picker, target, onCreated }: NewSessionFormProps): ReactNode {
   const [task, setTask] = useState('');
   const [model, setModel] = useState('');
+  const [draft, setDraft] = useState(NO_DRAFT);
   const create = useCreateSession(onCreated);
-  const ready = task.trim() !== '' && !create.isPending && !create.isSuccess;
+  const policy = policyOf(draft);
+  const ready = task.trim() !== '' && policy !== undefined && !create.isPending && !create.isSuccess;
   function start(): void {
     if (!ready) return;
-    create.mutate({ task, model, ...(target && { repository: repository(target) }) });
+    create.mutate({ task, model, ...policy, ...(target && { repository: repository(target) }) });
   }
   return (
     <form
@@ -64,6 +68,11 @@ export function NewSessionForm({ picker, target, onCreated }: NewSessionFormProp
           Suggested: {SUGGESTION}
         </Button>
       )}
+      <details className="advanced">
+        <summary data-testid="advanced">Confirmations, budget, fallback</summary>
+        <PolicyFields value={draft} onChange={setDraft} />
+        <Notice text={policy === undefined ? 'A budget is a number, or empty for the default.' : ''} />
+      </details>
       <div className="new-session-foot">
         <ModelChoice value={model} onChange={setModel} />
         <Button type="submit" look="primary" disabled={!ready} busy={create.isPending} data-testid="start-session">

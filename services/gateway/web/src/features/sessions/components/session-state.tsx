@@ -9,6 +9,7 @@ const WORDS: Readonly<Record<Session_State, readonly [string, string]>> = {
   [Session_State.IDLE]: ['Done', 'idle'],
   [Session_State.STOPPED]: ['Stopped', 'off'],
   [Session_State.FAILED]: ['Failed', 'bad'],
+  [Session_State.PAUSED]: ['Paused', 'off'],
 };
 
 /** A dot with the state's word for those who do not see it. */
