@@ -75,7 +75,7 @@ async def queue_a_message(user: PageUser) -> None:
     await user.say("RUN for n in 1 2 3 4 5 6; do echo tick; sleep 0.5; done")
     await expect(user.part("command-output").last).to_contain_text("tick")
     await user.say("And then this.")
-    await expect(user.part("queue-chip")).to_have_text("next And then this.")
+    await expect(user.part("queue-text")).to_have_text("And then this.")
     await expect(own.filter(has_text="And then this.")).to_have_count(0)
     await expect(user.part("command-exit").last).to_have_text("exit 0")
     await expect(user.part("answer").last).to_contain_text("Heard: And then this.")

@@ -118,8 +118,12 @@ class PageUser:
         return [Card(**{name: flat(value) for name, value in one.items()}) for one in found]
 
     async def unfold(self) -> None:
-        """Nothing to unfold stays folded."""
-        for button in await self.page.get_by_role("button", name=re.compile("^Show (all|earlier)")).all():
+        """The whole conversation is there, and nothing to unfold stays folded."""
+        await self.page.get_by_role("log").evaluate("log => { log.scrollTop = 0; log.dispatchEvent(new Event('scroll')); }")
+        while await self.part("earlier").count():
+            await self.page.get_by_role("log").evaluate("log => log.scrollTop = 0")
+            await self.page.wait_for_timeout(20)
+        for button in await self.page.get_by_role("button", name=re.compile("^Show all")).all():
             await button.click()
 
 
