@@ -119,7 +119,6 @@ class PageUser:
 
     async def unfold(self) -> None:
         """The whole conversation is there, and nothing to unfold stays folded."""
-        await self.page.get_by_role("log").evaluate("log => { log.scrollTop = 0; log.dispatchEvent(new Event('scroll')); }")
         while await self.part("earlier").count():
             await self.page.get_by_role("log").evaluate("log => log.scrollTop = 0")
             await self.page.wait_for_timeout(20)
