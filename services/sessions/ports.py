@@ -7,7 +7,7 @@ from typing import Protocol
 from lucid.sessions.v1.event_pb2 import Event, ItemCursor, PullRequestChanged
 
 from services.sessions.domain.conversation import ModelRequest, Piece
-from services.sessions.domain.models import Change, Lease, Leftover, Repository, SessionRecord
+from services.sessions.domain.models import Change, Confirmation, Lease, Leftover, Repository, SessionRecord
 from services.sessions.domain.work import (
     CommandFrame,
     Confinement,
@@ -207,7 +207,8 @@ class Sealer(Protocol):
 class Limits:
     """What bounds a turn. Times in seconds.
 
-    `question_timeout`: after it the agent goes on without an answer; 0 = never.
+    `question_timeout`: after it the agent goes on without an answer; 0 = never. `confirmation`: of sessions that choose
+    none; DEFAULT = by what confines the sandbox.
     """
 
     max_iterations: int = 50
@@ -217,6 +218,7 @@ class Limits:
     first_token_timeout: float = 300.0
     between_tokens_timeout: float = 120.0
     question_timeout: float = 0.0
+    confirmation: Confirmation = Confirmation.DEFAULT
 
 
 @dataclass(frozen=True)

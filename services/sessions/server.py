@@ -121,6 +121,7 @@ def _ports(
             max_iterations=settings.max_iterations,
             conversation_timeout=settings.conversation_timeout,
             question_timeout=settings.question_timeout,
+            confirmation=settings.confirmation,
         ),
         title_model=settings.title_model,
     )

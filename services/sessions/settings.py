@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from services.sessions.backends.models import Providers
+from services.sessions.domain.models import Confirmation
 
 
 @dataclass(frozen=True)
@@ -24,12 +25,13 @@ class Settings:
     conversation_timeout: float = 1800.0
     question_timeout: float = 0.0
     title_model: str = ""
+    confirmation: Confirmation = Confirmation.DEFAULT
     lease_seconds: float = 5.0
     sessions_at_once: int = 200
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> "Settings":
-        """Raises ValueError for a number that is none."""
+        """Raises ValueError for a number that is none and an unknown word."""
         data = Path(env.get("LUCID_DATA_DIR") or "data").resolve()
         return cls(
             data_dir=data,
@@ -44,8 +46,17 @@ class Settings:
             max_iterations=int(env.get("MAX_ITERATIONS") or 50),
             conversation_timeout=float(env.get("CONVERSATION_TIMEOUT") or 1800),
             title_model=env.get("TITLE_MODEL", ""),
+            confirmation=_confirmation(env.get("CONFIRMATION_MODE", "")),
             question_timeout=float(env.get("QUESTION_TIMEOUT") or 0),
         )
+
+
+def _confirmation(name: str) -> Confirmation:
+    if not name:
+        return Confirmation.DEFAULT
+    if name not in ("never", "risky", "always"):
+        raise ValueError(f"CONFIRMATION_MODE must be never, risky or always, not {name!r}.")
+    return Confirmation[name.upper()]
 
 
 def _providers(env: Mapping[str, str]) -> Providers:

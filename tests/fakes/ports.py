@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 from lucid.sessions.v1.event_pb2 import (
+    ApprovalResolved,
     CommandCompleted,
     Event,
     FileEdited,
@@ -346,9 +347,16 @@ class World:
             model="test/model",
             sandbox_id="sbx_1",
             repository=REPOSITORY,
+            confinement="bubblewrap",
         )
         self.log._store(Draft(Event(user_message=UserMessage(text="mend it"))))
         self.start_turn()
+
+    def answer(self, option: str, text: str = "", request: int = -1) -> None:
+        """The person's decision on a card; the last one asked."""
+        request_id = self.log.of("approval_requested")[request].request_id
+        resolved = ApprovalResolved(request_id=request_id, option_id=option, text=text, by="usr_1")
+        self.log._store(Draft(Event(approval_resolved=resolved), f"approval:{request_id}"))
 
     def start_turn(self, text: str = "") -> None:
         """A message, and the turn it starts."""

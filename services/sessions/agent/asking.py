@@ -33,6 +33,20 @@ def closed(journal: Journal) -> list[Draft]:
     ]
 
 
+def said_since(journal: Journal, request_id: str) -> str:
+    """What the person has written since this was asked, while it is open; empty = nothing."""
+    asked = journal.state.asked.get(request_id)
+    if asked is None:
+        return ""
+    return "\n\n".join(event.user_message.text for event in journal.state.unanswered if event.seq > asked.seq)
+
+
+def holds_up(journal: Journal, call_id: str) -> bool:
+    """Whether a call waits to be allowed: those after it may build on it."""
+    asked = journal.state.asked.get(call_id)
+    return asked is not None and asked.approval_requested.kind != ApprovalRequested.KIND_QUESTION
+
+
 def answered(journal: Journal, request_id: str, text: str) -> list[Draft]:
     """The person has answered by a plain message instead of the card."""
     if request_id not in journal.state.asked:

@@ -46,10 +46,6 @@ class Context:
         """All turns so far. A call without a result gets one that says so; what was said in between comes after."""
         return (*self._turns, *self._answer())
 
-    def said_since(self, call_id: str) -> str:
-        """What the person has written while this call is open; empty = nothing."""
-        return "\n\n".join(turn.text for turn in self._later) if call_id in self._calls else ""
-
     def _answer(self) -> list[Turn]:
         turns: list[Turn] = []
         if self._texts or self._calls:

@@ -4,6 +4,7 @@ All state is the log. Going on after a crash is therefore the same as going on: 
 under the same key), then the model is asked.
 """
 
+from services.sessions.agent.asking import holds_up
 from services.sessions.agent.failures import TurnFailed, empty_answers
 from services.sessions.agent.journal import Journal
 from services.sessions.agent.steps import CUT, EMPTY, Answer, ask_model
@@ -44,8 +45,12 @@ async def _work(journal: Journal) -> Outcome:
 
 async def _run_open_calls(journal: Journal, resumed: bool) -> bool:
     """Runs what the model has called, one after another; False if one of them waits for the person."""
-    answered = [await run_call(journal, call, resumed) for call in list(journal.state.open_calls.values())]
-    return all(answered)
+    done = True
+    for call in list(journal.state.open_calls.values()):
+        done = await run_call(journal, call, resumed) and done
+        if holds_up(journal, call.item_id):
+            return False
+    return done
 
 
 def _limit_reached(journal: Journal, ends_at: float) -> bool:

@@ -3,7 +3,7 @@
 from lucid.sessions.v1.event_pb2 import ApprovalRequested, ApprovalResolved
 
 from services.sessions.agent.arguments import BadArgument, required
-from services.sessions.agent.asking import answered, ask
+from services.sessions.agent.asking import answered, ask, said_since
 from services.sessions.agent.tool import Tool, ToolAnswer, ToolRun, one_line, parameters
 from services.sessions.domain.conversation import ToolSpec
 
@@ -13,8 +13,7 @@ MOST_OPTIONS = 8
 async def ask_user(run: ToolRun) -> ToolAnswer | None:
     """Puts a question to the person; None until it is answered, by the card or by a plain message."""
     journal, question, options = run.journal, required(run.args, "question"), _options(run)
-    message = journal.context.said_since(run.item_id)
-    if message and run.item_id not in journal.state.answers:
+    if message := said_since(journal, run.item_id):
         drafts = answered(journal, run.item_id, message)
         return ToolAnswer("The person has answered with the message that follows.", drafts=tuple(drafts))
     request = ApprovalRequested(

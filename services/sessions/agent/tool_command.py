@@ -27,6 +27,11 @@ def command_item(call_id: str) -> str:
     return f"{call_id}c"
 
 
+async def has_begun(journal: Journal, call_id: str) -> bool:
+    """Whether an earlier run of the call has started its command."""
+    return await journal.ports.store.find(journal.session_id, f"{command_item(call_id)}:started") is not None
+
+
 async def run_command(run: ToolRun) -> ToolAnswer:
     """Runs a command once per call, shows its output while it runs, then looks at what it changed."""
     command = _checked(required(run.args, "command"))

@@ -46,14 +46,15 @@ def _numbered(path: str, content: FileContent, start: int, end: int) -> str:
 async def edit_file(run: ToolRun) -> ToolAnswer:
     """Changes a file and tells what changed, by comparing trees."""
     path, journal = required(run.args, "path"), run.journal
-    await journal.ports.workspace.edit(journal.record, run.item_id, rooted(journal, path), _edit(run.args))
+    await journal.ports.workspace.edit(journal.record, run.item_id, rooted(journal, path), edit_of(run.args))
     drafts = await changes_since(journal, run.item_id, FileEdited.VIA_TOOL)
     diffs = [draft.event.file_edited.unified_diff for draft in drafts if draft.event.HasField("file_edited")]
     text = clip("\n".join(diffs), DIFF_LENGTH) if diffs else f"{path} was written; its content is as it was before."
     return ToolAnswer(text, drafts=drafts)
 
 
-def _edit(args: Mapping[str, Any]) -> FileEdit:
+def edit_of(args: Mapping[str, Any]) -> FileEdit:
+    """The edit that a call asks for. Raises BadArgument."""
     match required(args, "command"):
         case "create":
             return CreateFile(text_of(args, "content"), overwrite=args.get("overwrite") is True)

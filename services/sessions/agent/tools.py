@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from lucid.sessions.v1.event_pb2 import CHANNEL_STDOUT, CommandCompleted, Event, ToolCallCompleted
 
 from services.sessions.agent.arguments import BadArgument, plain
+from services.sessions.agent.confirm import permission
 from services.sessions.agent.context import ARGUMENT_ERROR
 from services.sessions.agent.failures import TurnFailed, unreachable
 from services.sessions.agent.journal import Journal
@@ -71,11 +73,16 @@ async def _answer(journal: Journal, started: Event, resumed: bool) -> ToolAnswer
     if error:
         return ToolAnswer(error, ok=False)
     try:
-        return await tool.run(ToolRun(journal, started.item_id, plain(call.args), resumed))
+        run = ToolRun(journal, started.item_id, plain(call.args), resumed)
+        permit = await permission(run, call)
+        answer = None if permit is None else await tool.run(run)
     except BadArgument as refusal:
         return ToolAnswer(str(refusal), ok=False)
     except ToolFailure as refusal:
         return ToolAnswer(refusal.message, ok=False, result={"reason": refusal.reason})
+    if answer is None or permit is None or not permit.words:
+        return answer
+    return replace(answer, text=f"{answer.text}\n[The person has allowed this and wrote: {permit.words}]")
 
 
 async def _store(journal: Journal, item_id: str, answer: ToolAnswer, begun: float, *more: Draft) -> None:

@@ -7,9 +7,11 @@ from lucid.sessions.v1.event_pb2 import (
     ApprovalResolved,
     Event,
     QueueChanged,
+    SandboxChanged,
     StatusChanged,
 )
 
+from services.sessions.domain.approvals import SESSION
 from services.sessions.domain.models import Policy
 from services.sessions.domain.policy import from_event
 
@@ -21,7 +23,8 @@ PURPOSE = "purpose"
 class SessionState:
     """What is open and what waits. `tree`: the last snapshot; `pushes`: the number of the last push told; `configured`:
     how the session works, if that was changed since it was made. `asked`: questions and approvals that are open, and
-    `answers` those of the open turn; `heard`: the last event by which a person said something."""
+    `answers` those of the open turn; `heard`: the last event by which a person said something.
+    `granted`: kinds of acts the person allows for the whole session, and up to which risk."""
 
     seq: int = 0
     turn_id: str = ""
@@ -43,6 +46,8 @@ class SessionState:
     asked: dict[str, Event] = field(default_factory=dict)
     answers: dict[str, ApprovalResolved] = field(default_factory=dict)
     heard: int = 0
+    granted: dict[int, int] = field(default_factory=dict)
+    confinement: str = ""
     configured: Policy | None = None
 
     def apply(self, event: Event) -> None:
@@ -133,8 +138,19 @@ def _requested(state: SessionState, event: Event) -> None:
 def _resolved(state: SessionState, event: Event) -> None:
     resolved = event.approval_resolved
     state.heard = event.seq
-    if state.asked.pop(resolved.request_id, None) is not None:
-        state.answers[resolved.request_id] = resolved
+    asked = state.asked.pop(resolved.request_id, None)
+    if asked is None:
+        return
+    state.answers[resolved.request_id] = resolved
+    request = asked.approval_requested
+    if resolved.option_id == SESSION:
+        state.granted[request.kind] = max(request.risk, state.granted.get(request.kind, 0))
+
+
+def _sandbox(state: SessionState, event: Event) -> None:
+    changed = event.sandbox_changed
+    if changed.state in (SandboxChanged.STATE_READY, SandboxChanged.STATE_REBUILT):
+        state.confinement = changed.reason
 
 
 def _configured(state: SessionState, event: Event) -> None:
@@ -160,4 +176,5 @@ _HANDLERS: dict[str, Callable[[SessionState, Event], None]] = {
     "approval_requested": _requested,
     "approval_resolved": _resolved,
     "session_configured": _configured,
+    "sandbox_changed": _sandbox,
 }
