@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Ends what `make up` left: its process, and the containers of this installation. Data stays.
+# Ends what `make up` left: its process, and the sandboxes of this installation. Data stays.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 cd "$here/../.."
@@ -14,6 +14,9 @@ else
   echo "not running"
 fi
 rm -f "$pid_file"
+
+# Sandboxes outlive a service that stops: what runs in them ends here.
+[ ! -d "$LUCID_DATA_DIR/helpers" ] || .venv/bin/python -m services.sandbox down
 
 instance=$(cat "$LUCID_DATA_DIR/instance_id" 2>/dev/null || true)
 if [ -n "$instance" ] && "$here/engine.sh" answers; then

@@ -101,6 +101,7 @@ def command_from_proto(request: pb.RunCommandRequest) -> CommandOrder:
         cwd=request.cwd,
         from_offset=request.from_offset,
         attach_only=request.attach_only,
+        epoch=request.epoch,
     )
 
 
@@ -154,7 +155,7 @@ def edit_from_proto(request: pb.EditFileRequest) -> EditOrder:
             change = InsertLines(request.insert.after_line, request.insert.text)
         case _:
             raise InvalidRequest("edit: one of create, replace, insert.", field="edit")
-    return EditOrder(edit_id=request.edit_id, path=request.path, change=change)
+    return EditOrder(edit_id=request.edit_id, path=request.path, change=change, epoch=request.epoch)
 
 
 def snapshot_to_proto(snapshot: Snapshot) -> pb.CreateSnapshotResponse:

@@ -30,7 +30,7 @@ class Attachment(Protocol):
         """Returns when there is room for more. Raises GuestLost when the other side has gone."""
 
     async def close(self) -> None:
-        """Ends the stream, and the process with it. Never raises."""
+        """Ends the stream; the process decides what that means to it. Never raises."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,10 @@ class Launcher(Protocol):
         """The image of a new sandbox: the one asked for, or our own; empty where there are none."""
 
     async def launch(self, sandbox: Sandbox, run_directory: str) -> Arrival:
-        """Makes it, or finds it running; `run_directory` (host) is mounted read-only. Raises SandboxUnavailable."""
+        """Makes it, or finds it running without a helper; `run_directory` (host) is mounted read-only.
+
+        Raises SandboxUnavailable.
+        """
 
     async def attach(self, sandbox: Sandbox, argv: list[str], env: Mapping[str, str]) -> Attachment:
         """Starts a program inside, with pipes. Raises SandboxUnavailable."""
@@ -71,7 +74,7 @@ class Launcher(Protocol):
 
 
 class Guest(Protocol):
-    """The helper inside one sandbox. Every call raises GuestLost when it goes away."""
+    """The helper inside one sandbox. Calls raise GuestLost when it goes away, Fenced for an epoch of the past."""
 
     def run(self, order: CommandOrder) -> AsyncGenerator[Frame, None]:
         """Started, outputs, exit. Leaving the iteration leaves the command running."""
@@ -88,7 +91,7 @@ class Guest(Protocol):
     async def edit_file(self, order: EditOrder) -> Edited:
         """Applies an edit once for its key."""
 
-    async def snapshot(self, path: str, since_tree: str) -> Snapshot:
+    async def snapshot(self, path: str, since_tree: str, epoch: int) -> Snapshot:
         """Records the tree."""
 
 
@@ -107,6 +110,22 @@ class Fleet(Protocol):
     async def guest(self, sandbox: Sandbox) -> Guest:
         """The way in; brings the sandbox up first where it is not."""
 
+    async def find(self, sandbox: Sandbox) -> None:
+        """Connects to it again if it runs, which may be since before this process; nothing where it does not."""
+
+    def may_run(self, sandbox_id: str) -> bool:
+        """Whether it is worth while to look for it. Cheap."""
+
+    def attached(self, sandbox_id: str) -> Sandbox | None:
+        """The row of one that is connected, as it was last seen.
+
+        It tells truly whose the sandbox is, and that it was not taken down: that would have ended the connection. Its
+        epoch may have been overtaken; the guest knows, and refuses.
+        """
+
+    def renew(self, sandbox: Sandbox) -> None:
+        """Replaces what `attached` answers, if the sandbox is connected."""
+
     async def take_down(self, sandbox: Sandbox, keep_workspace: bool) -> None:
         """Ends it. Safe to repeat."""
 
@@ -119,8 +138,11 @@ class Fleet(Protocol):
     def workspace(self, sandbox: Sandbox) -> str:
         """Absolute path of its workspace inside."""
 
-    async def remove_orphans(self, known: set[str]) -> list[str]:
-        """Removes what is left of sandboxes of this instance that nobody knows; their ids."""
+    async def survey(self) -> set[str]:
+        """Ids of this instance's sandboxes of which anything is there, known or not."""
+
+    async def remove_orphan(self, sandbox_id: str) -> None:
+        """Removes what is left of a sandbox that nobody knows."""
 
 
 class SandboxStore(Protocol):

@@ -1,8 +1,10 @@
 """Builds the sandbox service from its settings."""
 
 import asyncio
+import contextlib
+import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from services.rpc.errors import LucidError
 from services.rpc.ids import new_ulid
 from services.rpc.logs import get_logger
 from services.rpc.serving import Access, Service
+from services.sandbox.backends.control import ControlSockets
 from services.sandbox.backends.docker import DockerLauncher, DockerOptions
 from services.sandbox.backends.fleet import SandboxFleet
 from services.sandbox.backends.gate import GateRelay
@@ -24,7 +27,7 @@ from services.sandbox.servicer import SandboxServicer
 from services.sandbox.settings import Settings
 from services.sandbox.store.database import migrate, open_engine
 from services.sandbox.store.sql import SqlSandboxStore
-from services.sandbox.usecases.reconcile import reconcile
+from services.sandbox.usecases.reconcile import find_again, reconcile
 
 SERVICE = sandbox_pb2.DESCRIPTOR.services_by_name["SandboxService"]
 _USER = frozenset({"GetSandbox", "ListTree", "ReadFile"})
@@ -52,9 +55,11 @@ class _Parts:
     engine: AsyncEngine
     fleet: SandboxFleet
     ports: Ports
+    tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def start(self) -> None:
         await migrate(self.engine)
+        self.tasks.add(asyncio.create_task(find_again(self.ports)))
         try:
             await self.ports.fleet.confinement()
             removed = await reconcile(self.ports)
@@ -65,6 +70,9 @@ class _Parts:
             log.info("orphans removed", extra={"sandboxes": removed})
 
     async def stop(self) -> None:
+        for task in self.tasks:
+            task.cancel()
+        await asyncio.gather(*self.tasks, return_exceptions=True)
         await self.fleet.close()
         await self.engine.dispose()
 
@@ -86,6 +94,11 @@ async def build(settings: Settings, connect: Callable[[str], grpc.aio.Channel]) 
     )
 
 
+def end_sandboxes(data_dir: Path) -> None:
+    """Ends the helpers of a data folder whose service is stopped, with all that runs below them. Files stay."""
+    ControlSockets(data_dir).kill_all()
+
+
 def _fleet(settings: Settings, instance: str) -> SandboxFleet:
     docker = DockerLauncher(
         DockerOptions(
@@ -101,7 +114,8 @@ def _fleet(settings: Settings, instance: str) -> SandboxFleet:
     )
     launchers = Launchers(settings.backend, settings.allow_unconfined, settings.data_dir.resolve(), docker)
     relay = GateRelay(settings.gate, settings.internal_api_key)
-    return SandboxFleet(launchers, relay, RunFolders(settings.data_dir.resolve()))
+    data_dir = settings.data_dir.resolve()
+    return SandboxFleet(launchers, relay, RunFolders(data_dir), ControlSockets(data_dir))
 
 
 def _instance(data_dir: Path) -> str:
@@ -109,5 +123,9 @@ def _instance(data_dir: Path) -> str:
     data_dir.mkdir(parents=True, exist_ok=True)
     path = data_dir / "instance_id"
     if not path.exists():
-        path.write_text(new_ulid() + "\n")
+        unfinished = path.with_name(f"instance_id.{os.getpid()}")
+        unfinished.write_text(new_ulid() + "\n")
+        with contextlib.suppress(FileExistsError):  # another service of this folder was faster
+            path.hardlink_to(unfinished)
+        unfinished.unlink()
     return path.read_text().strip()

@@ -66,7 +66,7 @@ class SandboxServicer(sandbox_pb2_grpc.SandboxServiceServicer):
     async def RunCommand(self, request: pb.RunCommandRequest, context: Context) -> AsyncIterator[pb.RunCommandResponse]:
         """See the proto."""
         order = convert.command_from_proto(request)
-        frames = run_command(self._ports, _user_id(), request.sandbox_id, order, request.epoch)
+        frames = run_command(self._ports, _user_id(), request.sandbox_id, order)
         async with contextlib.aclosing(frames):
             async for frame in frames:
                 yield convert.frame_to_proto(frame)
@@ -93,7 +93,7 @@ class SandboxServicer(sandbox_pb2_grpc.SandboxServiceServicer):
     async def EditFile(self, request: pb.EditFileRequest, context: Context) -> pb.EditFileResponse:
         """See the proto."""
         order = convert.edit_from_proto(request)
-        edited = await edit_file(self._ports, _user_id(), request.sandbox_id, order, request.epoch)
+        edited = await edit_file(self._ports, _user_id(), request.sandbox_id, order)
         return pb.EditFileResponse(etag=edited.etag, lines=edited.lines, repeated_call=edited.repeated)
 
     async def CreateSnapshot(self, request: pb.CreateSnapshotRequest, context: Context) -> pb.CreateSnapshotResponse:

@@ -37,7 +37,7 @@ class Settings:
         return cls(
             session_secret=env["SESSION_SECRET"],
             internal_api_key=env["INTERNAL_API_KEY"],
-            data_dir=Path(env.get("LUCID_DATA_DIR") or "data").resolve(),
+            data_dir=data_dir_of(env),
             database_url=env.get("DATABASE_URL", ""),
             rpc_listen=env.get("RPC_LISTEN") or cls.rpc_listen,
             gate_target=env.get("GATE_TARGET", ""),
@@ -66,6 +66,11 @@ class Settings:
     def gate(self) -> str:
         """Where the git gate listens: `unix:/path` or `host:port`."""
         return self.gate_target or f"unix:{self.data_dir.resolve() / 'run' / 'gate.sock'}"
+
+
+def data_dir_of(env: Mapping[str, str]) -> Path:
+    """Where everything lies; all that ending sandboxes needs to know."""
+    return Path(env.get("LUCID_DATA_DIR") or "data").resolve()
 
 
 def _backend(name: str) -> str:

@@ -39,7 +39,7 @@ HOSTS = "127.0.0.1 localhost sandbox\n::1 localhost\n"
 
 
 class BubblewrapLauncher:
-    """See ports.Launcher. The sandbox is the helper's process: it ends with it, only the folders stay."""
+    """See ports.Launcher. The sandbox is the helper's process, which outlives us; after it only the folders stay."""
 
     confinement = Confinement.BUBBLEWRAP
 
@@ -98,7 +98,8 @@ class BubblewrapLauncher:
         return [
             "bwrap",
             *_namespaces(),
-            *("--die-with-parent", "--new-session", "--hostname", "sandbox", "--clearenv"),
+            # Without a process of bubblewrap's own in between nothing inside outlives the helper.
+            *("--as-pid-1", "--new-session", "--hostname", "sandbox", "--clearenv"),
             *(part for name, value in env.items() for part in ("--setenv", name, value)),
             *(part for folder in FOLDERS for part in ("--perms", "0755", "--dir", folder)),
             *_root(),

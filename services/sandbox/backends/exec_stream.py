@@ -19,7 +19,7 @@ log = get_logger(__name__)
 
 
 class ExecAttachment:
-    """See ports.Attachment. Cutting the connection ends the program's input."""
+    """See ports.Attachment. Closing it ends the program's input; the program itself goes on."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
@@ -61,12 +61,9 @@ class ExecAttachment:
 
     async def close(self) -> None:
         """See ports.Attachment."""
-        with contextlib.suppress(OSError, RuntimeError, TimeoutError):
-            self._writer.write_eof()
-            async with asyncio.timeout(4.0):
-                while await self._reader.read(READ_SIZE):
-                    pass
         self._writer.close()
+        with contextlib.suppress(OSError):
+            await self._writer.wait_closed()
 
 
 async def attach(socket_path: str, container: str, argv: list[str], env: Mapping[str, str], cwd: str) -> ExecAttachment:

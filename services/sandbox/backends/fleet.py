@@ -1,19 +1,23 @@
-"""All sandboxes that are up, each with its helper and its socket to the git gate."""
+"""All sandboxes that are up, each with its helper and its socket to the git gate. They outlive this process."""
 
 import asyncio
-import contextlib
 from collections import defaultdict
 from dataclasses import dataclass
 
+from services.rpc.errors import LucidError
 from services.rpc.logs import get_logger
+from services.sandbox.backends.boot import boot, boot_text, build
+from services.sandbox.backends.control import ControlSockets
 from services.sandbox.backends.gate import GateRelay
-from services.sandbox.backends.helper import Helper, boot_text
+from services.sandbox.backends.handing import Handing, handing_over
+from services.sandbox.backends.helper import Helper
 from services.sandbox.backends.launchers import Launchers
 from services.sandbox.backends.run_folder import RunFolders
 from services.sandbox.domain.errors import SandboxUnavailable
 from services.sandbox.domain.models import Arrival, Confinement, Sandbox, State
-from services.sandbox.ports import Guest, Place
+from services.sandbox.ports import Guest, Launcher, Place
 
+VERSION = 1  # of what is said to a helper; see guest/helper.py
 GIT_PORT = 3129
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 log = get_logger(__name__)
@@ -21,13 +25,15 @@ log = get_logger(__name__)
 
 @dataclass
 class _Member:
+    sandbox: Sandbox
     helper: Helper
 
 
 class SandboxFleet:
     """See ports.Fleet."""
 
-    def __init__(self, launchers: Launchers, relay: GateRelay, folders: RunFolders) -> None:
+    def __init__(self, launchers: Launchers, relay: GateRelay, folders: RunFolders, control: ControlSockets) -> None:
+        self._control = control
         self._launchers = launchers
         self._relay = relay
         self._folders = folders
@@ -49,8 +55,13 @@ class SandboxFleet:
         async with self._locks[sandbox.sandbox_id]:
             await asyncio.to_thread(self._folders.make, sandbox.sandbox_id, sandbox.git_config)
             if self._alive(sandbox.sandbox_id) is not None:
+                self.renew(sandbox)
                 return Arrival(created=False, workspace_kept=True)
-            return await self._raise(sandbox)
+            self._starting.add(sandbox.sandbox_id)
+            try:
+                return await self._raise(sandbox)
+            finally:
+                self._starting.discard(sandbox.sandbox_id)
 
     async def guest(self, sandbox: Sandbox) -> Guest:
         """See ports.Fleet."""
@@ -62,12 +73,40 @@ class SandboxFleet:
             raise SandboxUnavailable
         return member.helper
 
+    async def find(self, sandbox: Sandbox) -> None:
+        """See ports.Fleet."""
+        if self._alive(sandbox.sandbox_id) is not None or not self.may_run(sandbox.sandbox_id):
+            return
+        async with self._locks[sandbox.sandbox_id]:
+            if self._alive(sandbox.sandbox_id) is None and not self._closed:
+                async with self._control.alone(sandbox.sandbox_id):
+                    await self._reach(sandbox)
+
+    def may_run(self, sandbox_id: str) -> bool:
+        """See ports.Fleet."""
+        return self._control.is_there(sandbox_id)
+
+    def attached(self, sandbox_id: str) -> Sandbox | None:
+        """See ports.Fleet."""
+        member = self._alive(sandbox_id)
+        return None if member is None else member.sandbox
+
+    def renew(self, sandbox: Sandbox) -> None:
+        """See ports.Fleet."""
+        member = self._alive(sandbox.sandbox_id)
+        if member is not None:
+            member.sandbox = sandbox
+
     async def take_down(self, sandbox: Sandbox, keep_workspace: bool) -> None:
         """See ports.Fleet."""
-        async with self._locks[sandbox.sandbox_id]:
-            await self._leave(sandbox.sandbox_id)
-            await self._launchers.of(sandbox.confinement).remove(sandbox.sandbox_id, keep_workspace)
-            await asyncio.to_thread(self._folders.remove, sandbox.sandbox_id)
+        sandbox_id = sandbox.sandbox_id
+        async with self._locks[sandbox_id], self._control.alone(sandbox_id):
+            await self._reach(sandbox)
+            if (member := self._alive(sandbox_id)) is not None:
+                await member.helper.end()
+            await self._leave(sandbox_id)
+            await self._remove(self._launchers.of(sandbox.confinement), sandbox_id, keep_workspace)
+        self._locks.pop(sandbox_id, None)
 
     def ready(self) -> int:
         """How many sandboxes take commands."""
@@ -83,20 +122,21 @@ class SandboxFleet:
         """See ports.Fleet."""
         return self._launchers.of(sandbox.confinement).place(sandbox.sandbox_id).workspace
 
-    async def remove_orphans(self, known: set[str]) -> list[str]:
+    async def survey(self) -> set[str]:
         """See ports.Fleet."""
-        removed = []
-        for launcher in await self._launchers.usable():
-            for sandbox_id in await launcher.survey() - known:
-                await launcher.remove(sandbox_id, keep_workspace=False)
-                await asyncio.to_thread(self._folders.remove, sandbox_id)
-                removed.append(sandbox_id)
-        return removed
+        return {found for launcher in await self._launchers.usable() for found in await launcher.survey()}
+
+    async def remove_orphan(self, sandbox_id: str) -> None:
+        """See ports.Fleet."""
+        async with self._control.alone(sandbox_id):
+            for launcher in await self._launchers.usable():
+                await self._remove(launcher, sandbox_id, keep_workspace=False)
 
     async def close(self) -> None:
-        """Ends every helper and every command; containers stay and are found again."""
+        """Lets go of all. Helpers and their commands go on; the next service finds them."""
         self._closed = True
         await asyncio.gather(*(self._leave(sandbox_id) for sandbox_id in list(self._members)))
+        await self._relay.stop()
 
     def _alive(self, sandbox_id: str) -> _Member | None:
         member = self._members.get(sandbox_id)
@@ -111,36 +151,87 @@ class SandboxFleet:
     async def _raise(self, sandbox: Sandbox) -> Arrival:
         if self._closed:
             raise SandboxUnavailable("The service is stopping.")
-        self._starting.add(sandbox.sandbox_id)
-        try:
-            await self._leave(sandbox.sandbox_id)
-            folder = self._folders.path(sandbox.sandbox_id)
-            await self._relay.open(sandbox.sandbox_id, sandbox.session_id, folder)
-            arrival = await self._launchers.of(sandbox.confinement).launch(sandbox, str(folder))
-            self._members[sandbox.sandbox_id] = _Member(await self._boot(sandbox))
+        async with self._control.alone(sandbox.sandbox_id):
+            if await self._reach(sandbox):
+                return Arrival(created=False, workspace_kept=True)
+            await self._control.kill(sandbox.sandbox_id)  # one that hangs must not be there beside the new one
+            await self._relay.open(sandbox.sandbox_id, sandbox.session_id, self._folders.path(sandbox.sandbox_id))
+            folder = str(self._folders.path(sandbox.sandbox_id))
+            arrival = await self._launchers.of(sandbox.confinement).launch(sandbox, folder)
+            await self._boot(sandbox)
+            if not await self._reach(sandbox):
+                raise SandboxUnavailable("The sandbox's helper does not answer.")
             return arrival
-        finally:
-            self._starting.discard(sandbox.sandbox_id)
 
-    async def _boot(self, sandbox: Sandbox) -> Helper:
+    async def _boot(self, sandbox: Sandbox) -> None:
         launcher = self._launchers.of(sandbox.confinement)
         place = launcher.place(sandbox.sandbox_id)
         argv = [place.python, "-I", "-S", "-u", "-c", boot_text()]
-        mark = f"LUCID_COMMAND={sandbox.sandbox_id}/".partition("=")
-        base = {"PATH": PATH, "LANG": "C.UTF-8", mark[0]: mark[2]}
-        helper = Helper(await launcher.attach(sandbox, argv, base))
+        base = {"PATH": PATH, "LANG": "C.UTF-8", "LUCID_COMMAND": f"{sandbox.sandbox_id}/"}
+        entrance = await asyncio.to_thread(self._control.bind, sandbox.sandbox_id)
         try:
-            greeting = await helper.boot(_hello(sandbox, place))
-        except (SandboxUnavailable, TimeoutError) as error:
-            with contextlib.suppress(Exception):
-                await helper.close()
-            raise SandboxUnavailable("The sandbox's helper does not start.") from error
+            async with handing_over(self._folders.path(sandbox.sandbox_id), entrance) as handing:
+                attachment = await launcher.attach(sandbox, argv, base)
+                try:
+                    greeting = await boot(attachment, _hello(sandbox, place, handing))
+                finally:
+                    await attachment.close()
+        finally:
+            entrance.close()
         log.info("sandbox is up", extra={"sandbox_id": sandbox.sandbox_id, **greeting})
-        return helper
+
+    async def _reach(self, sandbox: Sandbox) -> bool:
+        """Connects to the helper that runs; whether there is one that speaks as we do."""
+        await self._leave_lost(sandbox.sandbox_id)
+        if self._alive(sandbox.sandbox_id) is not None:
+            return True
+        attachment = await self._control.connect(sandbox.sandbox_id)
+        if attachment is None:
+            return False
+        helper = Helper(attachment)
+        try:
+            if not await self._suits(sandbox.sandbox_id, helper):
+                await helper.close()
+                return False
+        except (LucidError, KeyError):
+            await helper.close()
+            return False
+        self._members[sandbox.sandbox_id] = _Member(sandbox, helper)
+        await self._relay.open(sandbox.sandbox_id, sandbox.session_id, self._folders.path(sandbox.sandbox_id))
+        return True
+
+    async def _suits(self, sandbox_id: str, helper: Helper) -> bool:
+        """One of another version is ended, whatever it runs; one of another build as soon as nothing runs in it."""
+        greeting = await helper.greet()
+        about = {"sandbox_id": sandbox_id, **greeting}
+        if greeting["version"] != VERSION:
+            log.warning("sandbox helper of another version is replaced; what runs in it is lost", extra=about)
+            await helper.end()
+            return False
+        if greeting["build"] != build() and not greeting["busy"] and await helper.end(if_idle=True):
+            log.info("sandbox helper of another build is replaced", extra=about)
+            return False
+        log.info("sandbox is connected", extra=about)
+        return True
+
+    async def _leave_lost(self, sandbox_id: str) -> None:
+        if sandbox_id in self._members and self._alive(sandbox_id) is None:
+            await self._members.pop(sandbox_id).helper.close()
+
+    async def _remove(self, launcher: Launcher, sandbox_id: str, keep_workspace: bool) -> None:
+        await self._control.kill(sandbox_id)
+        await launcher.remove(sandbox_id, keep_workspace)
+        await asyncio.to_thread(self._folders.remove, sandbox_id)
+        await asyncio.to_thread(self._control.remove, sandbox_id)
 
 
-def _hello(sandbox: Sandbox, place: Place) -> dict[str, object]:
+def _hello(sandbox: Sandbox, place: Place, handing: Handing) -> dict[str, object]:
     return {
+        "op": "hello",
+        "entrance": f"{place.run}/{handing.name}",
+        "token": handing.token,
+        "home": f"{place.run}/gitconfig",
+        "epoch": sandbox.epoch,
         "workspace": place.workspace,
         "state": place.state,
         "mark": sandbox.sandbox_id,

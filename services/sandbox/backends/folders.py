@@ -2,9 +2,11 @@
 
 import os
 import shutil
+import time
 from pathlib import Path
 
 SANDBOX_UID = 1000
+REMOVE_SECONDS = 3.0
 
 
 class Folders:
@@ -33,7 +35,12 @@ class Folders:
 
     def remove(self, sandbox_id: str) -> None:
         """Both, with all they hold; links are removed, not followed."""
-        shutil.rmtree(self._root / sandbox_id, ignore_errors=True)
+        folder, last = self._root / sandbox_id, time.monotonic() + REMOVE_SECONDS
+        while True:  # what is being killed in there may still write
+            shutil.rmtree(folder, ignore_errors=True)
+            if not folder.exists() or time.monotonic() > last:
+                return
+            time.sleep(0.02)
 
     def survey(self) -> set[str]:
         """Ids of those that are there."""

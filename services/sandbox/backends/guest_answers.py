@@ -39,7 +39,7 @@ def tree_of(fields: dict[str, Any]) -> Tree:
 
 def edit_request(order: EditOrder) -> tuple[dict[str, Any], bytes]:
     """An edit; its texts go beside the JSON as they are."""
-    request: dict[str, Any] = {"op": "edit", "id": order.edit_id, "path": order.path}
+    request: dict[str, Any] = {"op": "edit", "id": order.edit_id, "path": order.path, "epoch": order.epoch}
     change = order.change
     if isinstance(change, CreateFile):
         first, second = change.content.encode(), b""

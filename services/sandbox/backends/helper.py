@@ -2,10 +2,7 @@
 
 import asyncio
 import contextlib
-import json
 from collections.abc import AsyncGenerator
-from functools import cache
-from importlib.resources import files
 from typing import Any
 
 from services.rpc.errors import LucidError
@@ -25,29 +22,11 @@ from services.sandbox.domain.models import (
 )
 from services.sandbox.ports import Attachment
 
-BOOT_SECONDS = 30.0
 CALL_SECONDS = 300.0
+HELLO_SECONDS = 20.0
+END_SECONDS = 8.0
 log = get_logger(__name__)
 Answer = tuple[int, bytes]
-
-
-@cache
-def boot_text() -> str:
-    """What `python3 -c` is given."""
-    return (files("services.sandbox") / "guest" / "boot.py").read_text()
-
-
-@cache
-def bundle() -> bytes:
-    """The helper's sources, with their length before them."""
-    folder = files("services.sandbox") / "guest"
-    sources = {
-        "guest" if entry.name == "__init__.py" else f"guest.{entry.name[:-3]}": entry.read_text()
-        for entry in folder.iterdir()
-        if entry.name.endswith(".py") and entry.name != "boot.py"
-    }
-    text = json.dumps(sources).encode()
-    return len(text).to_bytes(4, "big") + text
 
 
 class Helper:
@@ -61,22 +40,30 @@ class Helper:
         self._reader: asyncio.Task[None] | None = None
         self.lost = asyncio.Event()
 
-    async def boot(self, hello: dict[str, Any]) -> dict[str, Any]:
-        """Sends the bundle and waits for the helper's greeting. Raises GuestLost."""
+    async def greet(self) -> dict[str, Any]:
+        """Begins to listen; what the helper says of itself. Raises GuestLost."""
         self._reader = asyncio.create_task(self._read())
-        async with asyncio.timeout(BOOT_SECONDS):
-            await self._attachment.write(bundle())
-            greeting, _ = await self._call({"op": "hello", **hello})
+        greeting, _ = await self._call({"op": "hello"}, seconds=HELLO_SECONDS)
         return greeting
 
     async def close(self) -> None:
-        """Ends the helper, and with it what runs."""
+        """Lets go of the helper; it goes on, with all that runs."""
         self.lost.set()
         await self._attachment.close()
         if self._reader is not None:
             self._reader.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._reader
+
+    async def end(self, if_idle: bool = False) -> bool:
+        """Ends the helper and what runs, or only if nothing does; whether it has ended in good order."""
+        try:
+            await self._call({"op": "end", "if_idle": if_idle}, seconds=END_SECONDS)
+        except GuestLost:
+            return self.lost.is_set()
+        except LucidError:
+            return False
+        return False
 
     async def run(self, order: CommandOrder) -> AsyncGenerator[Frame, None]:
         """See ports.Guest."""
@@ -88,6 +75,7 @@ class Helper:
             "cwd": order.cwd,
             "from": order.from_offset,
             "attach_only": order.attach_only,
+            "epoch": order.epoch,
         }
         stream, queue = await self._open(request)
         finished = False
@@ -132,15 +120,17 @@ class Helper:
         fields, _ = await self._call(*guest_answers.edit_request(order))
         return Edited(etag=fields["etag"], lines=fields["lines"], repeated=fields["repeated"])
 
-    async def snapshot(self, path: str, since_tree: str) -> Snapshot:
+    async def snapshot(self, path: str, since_tree: str, epoch: int) -> Snapshot:
         """See ports.Guest."""
-        fields, _ = await self._call({"op": "snapshot", "path": path, "since": since_tree})
+        fields, _ = await self._call({"op": "snapshot", "path": path, "since": since_tree, "epoch": epoch})
         return guest_answers.snapshot_of(fields)
 
-    async def _call(self, request: dict[str, Any], blob: bytes = b"") -> tuple[dict[str, Any], bytes]:
+    async def _call(
+        self, request: dict[str, Any], blob: bytes = b"", seconds: float = CALL_SECONDS
+    ) -> tuple[dict[str, Any], bytes]:
         stream, queue = await self._open(request, blob)
         try:
-            async with asyncio.timeout(CALL_SECONDS):
+            async with asyncio.timeout(seconds):
                 return _answer(*await self._next(queue))
         except TimeoutError:
             raise GuestLost("The sandbox does not answer.") from None
@@ -190,6 +180,8 @@ class Helper:
 def _answer(kind: int, payload: bytes) -> tuple[dict[str, Any], bytes]:
     fields, blob = frames.unpack(payload)
     if kind == frames.ERROR:
+        if trace := fields.get("trace"):
+            log.error("sandbox helper failed", extra={"trace": str(trace)[-2000:]})
         refusal: type[LucidError] = BY_REASON.get(str(fields.get("reason")), HelperFailed)
         raise refusal(str(fields.get("message", "")))
     return fields, blob

@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import os
+import secrets
 import shutil
 import socket
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ class RunFolders:
 
     def path(self, sandbox_id: str) -> Path:
         """Short, because the path of a socket has at most 107 bytes."""
-        return self._root / hashlib.sha256(sandbox_id.encode()).hexdigest()[:12]
+        return self._root / short_name(sandbox_id)
 
     def make(self, sandbox_id: str, git_config: tuple[tuple[str, str], ...]) -> Path:
         """Makes it, and writes the git configuration."""
@@ -33,6 +34,11 @@ class RunFolders:
     def remove(self, sandbox_id: str) -> None:
         """With its socket."""
         shutil.rmtree(self.path(sandbox_id), ignore_errors=True)
+
+
+def short_name(sandbox_id: str) -> str:
+    """The name of what belongs to a sandbox in folders of this machine."""
+    return hashlib.sha256(sandbox_id.encode()).hexdigest()[:12]
 
 
 def git_config_text(entries: tuple[tuple[str, str], ...]) -> str:
@@ -61,12 +67,13 @@ def short_path(path: Path) -> Iterator[str]:
 
 
 def listening_socket(path: Path) -> socket.socket:
-    """A Unix socket that every user may connect to, in place of an old one."""
-    path.unlink(missing_ok=True)
+    """A Unix socket that every user may connect to; it takes the place of an old one in one step."""
+    unfinished = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     listener.setblocking(False)
-    with short_path(path) as name:
+    with short_path(unfinished) as name:
         listener.bind(name)
-    path.chmod(0o666)
+    unfinished.chmod(0o666)
     listener.listen(64)
+    unfinished.rename(path)
     return listener

@@ -168,6 +168,7 @@ class HelperFailed(LucidError):
 BY_REASON: dict[str, type[LucidError]] = {
     error.reason: error
     for error in (
+        Fenced,
         CommandNotFound,
         SandboxBusy,
         PathOutsideWorkspace,

@@ -65,6 +65,7 @@ class CommandOrder:
     cwd: str = ""
     from_offset: int = 0
     attach_only: bool = False
+    epoch: int = 0
 
 
 @dataclass(frozen=True)
@@ -173,6 +174,7 @@ class EditOrder:
     edit_id: str
     path: str
     change: Change
+    epoch: int = 0
 
 
 @dataclass(frozen=True)

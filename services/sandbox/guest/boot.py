@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import ctypes
+import hashlib
 import json
 import os
 import sys
 from importlib.machinery import ModuleSpec
 from types import ModuleType
+
+PR_SET_DUMPABLE = 4
 
 
 def read_exactly(size: int) -> bytes:
@@ -39,6 +43,9 @@ class Bundle:
         exec(compile(self.sources[module.__name__], module.__name__, "exec"), module.__dict__)
 
 
-sys.meta_path.insert(0, Bundle(json.loads(read_exactly(int.from_bytes(read_exactly(4), "big")))))
+# Before anything is read: the commands run as our user, and may neither trace us nor read our memory or descriptors.
+ctypes.CDLL(None, use_errno=True).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
+text = read_exactly(int.from_bytes(read_exactly(4), "big"))
+sys.meta_path.insert(0, Bundle(json.loads(text)))
 __import__("guest.main")
-sys.modules["guest.main"].main()
+sys.modules["guest.main"].main(hashlib.sha256(text).hexdigest()[:16])

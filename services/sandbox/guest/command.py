@@ -27,7 +27,14 @@ class Follower:
         self.position = position
         self.credit = WINDOW
         self.closed = False
+        self.is_lost = False
         self.changed = threading.Condition()
+
+    def close(self) -> None:
+        """Nobody reads any more."""
+        with self.changed:
+            self.closed = True
+            self.changed.notify_all()
 
     def tell(self) -> None:
         """There is more to read, or the end."""
@@ -57,7 +64,7 @@ class Command:
 
     def follow(self, follower: Follower) -> None:
         """Adds a reader. Called under the registry's lock; `pump` sees the tuple as a whole."""
-        self.followers = (*self.followers, follower)
+        self.followers = (*(other for other in self.followers if not other.closed), follower)
 
     def unfollow(self, follower: Follower) -> None:
         """Takes it away again."""

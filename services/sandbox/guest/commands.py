@@ -10,7 +10,8 @@ from typing import Any
 
 from . import processes
 from .command import CHUNK, Command, Follower
-from .frames import DATA, NOTE, OFFSET, Pipes, Refusal, pack
+from .connection import Connection
+from .frames import DATA, NOTE, OFFSET, Refusal, pack
 from .journal import Journal
 from .output_log import ENDS, OutputLog
 from .reaper import Reaper
@@ -18,34 +19,34 @@ from .shell import Shell
 
 MAX_RUNNING = 64
 MAX_LOGS = 200
+RETURN_SECONDS = 30.0
 
 
 class Commands:
     """The registry. `mark` tells this sandbox's processes from those of others."""
 
-    def __init__(self, journal: Journal, shell: Shell, reaper: Reaper, pipes: Pipes, mark: str) -> None:
+    def __init__(self, journal: Journal, shell: Shell, reaper: Reaper, mark: str) -> None:
         self._journal = journal
         self._shell = shell
         self._reaper = reaper
-        self._pipes = pipes
         self._mark = mark
         self._lock = threading.Lock()
         self._live: dict[str, Command] = {}
         self._logs = list(journal.started)
         self._close_lost()
 
-    def run(self, stream: int, request: dict[str, Any], follower: Follower) -> None:
+    def run(self, connection: Connection, stream: int, request: dict[str, Any], follower: Follower) -> None:
         """Starts the key, unless it was started before, and follows it to its end."""
         key = request["id"]
-        with self._lock:
+        with self._journal.admitted(request.get("epoch", 0)), self._lock:
             command = self._live.get(key)
             attached = command is not None or key in self._journal.started
             if command is None:
                 command = self._reopen(key) if attached else self._start(key, request)
             command.follow(follower)
         try:
-            self._pipes.send(stream, NOTE, pack({"cwd": command.cwd, "attached": attached}))
-            self._follow(stream, command, follower)
+            connection.send(stream, NOTE, pack({"cwd": command.cwd, "attached": attached}))
+            self._follow(connection, stream, command, follower)
         finally:
             self._leave(command, follower)
 
@@ -65,11 +66,9 @@ class Commands:
         for command in commands:
             command.ended.wait(1.0)
 
-    def cancel(self, follower: Follower) -> None:
-        """Stops following; the command goes on."""
-        with follower.changed:
-            follower.closed = True
-            follower.changed.notify_all()
+    def running(self) -> int:
+        """How many have not ended."""
+        return sum(1 for command in list(self._live.values()) if command.exit is None)
 
     def credit(self, follower: Follower, size: int) -> None:
         """The reader has taken `size` bytes."""
@@ -89,7 +88,7 @@ class Commands:
     def _start(self, key: str, request: dict[str, Any]) -> Command:
         if request.get("attach_only"):
             raise Refusal("COMMAND_NOT_FOUND", "No command was started under this id.")
-        if sum(1 for command in self._live.values() if command.exit is None) >= MAX_RUNNING:
+        if self.running() >= MAX_RUNNING:
             raise Refusal("SANDBOX_BUSY", f"{MAX_RUNNING} commands run already.")
         folder = self._shell.folder_of(key)
         os.makedirs(folder, exist_ok=True)
@@ -154,7 +153,7 @@ class Commands:
             print(f"exit of {command.key} could not be written: {error}", file=sys.stderr)
         return record
 
-    def _follow(self, stream: int, command: Command, follower: Follower) -> None:
+    def _follow(self, connection: Connection, stream: int, command: Command, follower: Follower) -> None:
         while True:
             with follower.changed:
                 follower.changed.wait_for(lambda: self._is_ready(command, follower))
@@ -163,9 +162,9 @@ class Commands:
                 return
             if end is not None and follower.position >= end:
                 head, tail = command.log.ends(end)
-                self._pipes.reply(stream, {**(command.exit or {}), "head": len(head)}, head + tail)
+                connection.reply(stream, {**(command.exit or {}), "head": len(head)}, head + tail)
                 return
-            self._send(stream, command, follower, end)
+            self._send(connection, stream, command, follower, end)
 
     @staticmethod
     def _is_ready(command: Command, follower: Follower) -> bool:
@@ -175,7 +174,7 @@ class Commands:
             return True
         return follower.credit > 0 and (follower.position < command.sendable or command.exit is not None)
 
-    def _send(self, stream: int, command: Command, follower: Follower, end: int | None) -> None:
+    def _send(self, connection: Connection, stream: int, command: Command, follower: Follower, end: int | None) -> None:
         last = command.sendable if end is None else end
         offset, data = command.log.read(follower.position, min(CHUNK, follower.credit), last)
         if not data:  # dropped up to its end, or pruned: the exit tells the rest
@@ -184,11 +183,15 @@ class Commands:
         with follower.changed:
             follower.position = offset + len(data)
             follower.credit -= len(data)
-        self._pipes.send(stream, DATA, OFFSET.pack(offset) + data)
+        connection.send(stream, DATA, OFFSET.pack(offset) + data)
         if command.exit is None:
             command.wake()
 
     def _leave(self, command: Command, follower: Follower | None) -> None:
+        if follower is not None and follower.is_lost:
+            follower.is_lost = False
+            if self._wait_for_return(command, follower):
+                return
         with self._lock:
             if follower is not None:
                 command.unfollow(follower)
@@ -198,6 +201,18 @@ class Commands:
                 self._prune()
             elif not command.is_closed:
                 command.wake()
+
+    def _wait_for_return(self, command: Command, follower: Follower) -> bool:
+        """A service that went away comes back in seconds and reads on: until then its place sets the command's pace."""
+        if command.exit is not None:
+            return False
+        timer = threading.Timer(RETURN_SECONDS, self._leave, (command, follower))
+        timer.daemon = True
+        try:
+            timer.start()
+        except RuntimeError:  # at the limit of processes
+            return False
+        return True
 
     def _reopen(self, key: str) -> Command:
         """An ended command as the journal and the log keep it."""

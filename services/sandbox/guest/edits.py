@@ -30,7 +30,7 @@ class Edits:
     def apply(self, request: dict[str, Any], blob: bytes) -> tuple[dict[str, Any], bytes]:
         """Does what `request` says, or tells what it did before under the same key."""
         key, path = request["id"], request["path"]
-        with self._lock:
+        with self._journal.admitted(request.get("epoch", 0)), self._lock:
             known = self._journal.edits.get(key)
             if known is not None and self._was_done(key, known):
                 return {"etag": known["etag"], "lines": known["lines"], "repeated": True}, b""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import socket
 import threading
 
+from .entrance import connected
+
 GIT_PORT = 3129
 CHUNK = 64 * 1024
 
@@ -22,12 +24,15 @@ def start(path: str, port: int = GIT_PORT) -> int:
 def _accept(listener: socket.socket, path: str) -> None:
     while True:
         near, _ = listener.accept()
-        far = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
-            far.connect(path)
+            far = connected(path)
+        except OSError:  # between two services nobody listens
+            near.close()
+            continue
+        try:
             threading.Thread(target=_copy, args=(near, far), daemon=True).start()
             threading.Thread(target=_copy, args=(far, near), daemon=True).start()
-        except (OSError, RuntimeError):
+        except RuntimeError:
             near.close()
             far.close()
 

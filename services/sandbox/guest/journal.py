@@ -6,23 +6,43 @@ from __future__ import annotations
 import json
 import os
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
+
+from .frames import Refusal
 
 
 class Journal:
-    """An append-only file of JSON lines. `started`, `exits` and `edits` are its content, by key."""
+    """An append-only file of JSON lines. `started`, `exits` and `edits` are its content, by key.
+
+    `epoch` is the highest that was seen: whoever comes with a lower one has been followed by another owner.
+    """
 
     def __init__(self, path: str) -> None:
         self.started: dict[str, dict[str, Any]] = {}
         self.exits: dict[str, dict[str, Any]] = {}
         self.edits: dict[str, dict[str, Any]] = {}
+        self.epoch = 0
         self._lock = threading.Lock()
+        self._fence = threading.RLock()
         self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         self._load()
         os.fsync(self._fd)
         folder = os.open(os.path.dirname(path), os.O_RDONLY | os.O_DIRECTORY)
         os.fsync(folder)
         os.close(folder)
+
+    @contextmanager
+    def admitted(self, epoch: int) -> Iterator[None]:
+        """While the block runs no higher epoch comes in between. Raises Refusal (FENCED), and OSError as `start`."""
+        with self._fence:
+            if epoch < self.epoch:
+                raise Refusal("FENCED", "Another owner has taken over this session.")
+            if epoch > self.epoch:
+                self._append({"epoch": epoch})
+                self.epoch = epoch
+            yield
 
     def start(self, key: str, record: dict[str, Any]) -> None:
         """Durable when it returns. Raises OSError, with nothing written."""
@@ -61,6 +81,7 @@ class Journal:
         tables = {"started": self.started, "exit": self.exits, "edit": self.edits}
         for line in content[:whole].splitlines():
             record = json.loads(line)
+            self.epoch = max(self.epoch, record.get("epoch", 0))
             for name, table in tables.items():
                 if name in record:
                     table[record.pop(name)] = record

@@ -23,7 +23,8 @@ class SandboxOrder:
 
 
 async def create_sandbox(ports: Ports, user_id: str | None, order: SandboxOrder) -> tuple[SandboxView, Arrival]:
-    """Safe to repeat. Raises SandboxNotFound for somebody else's id, Fenced, NoConfinement, SandboxUnavailable."""
+    """Safe to repeat. Raises SandboxNotFound for an id that is somebody else's, or that is deleted meanwhile; Fenced,
+    NoConfinement, SandboxUnavailable."""
     if user_id is not None and order.owner_id != user_id:
         raise SandboxNotFound
     known = await ports.store.get(order.sandbox_id)
@@ -36,6 +37,9 @@ async def create_sandbox(ports: Ports, user_id: str | None, order: SandboxOrder)
         sandbox = await _new(ports, order)
     sandbox = await ports.store.put(sandbox)
     arrival = await ports.fleet.bring_up(sandbox)
+    if await ports.store.get(sandbox.sandbox_id) is None:  # deleted meanwhile
+        await ports.fleet.take_down(sandbox, keep_workspace=False)
+        raise SandboxNotFound
     return SandboxView(sandbox, ports.fleet.state(sandbox.sandbox_id), ports.fleet.workspace(sandbox)), arrival
 
 

@@ -11,4 +11,4 @@ async def create_snapshot(
     """Records the tree and compares it. Raises Fenced, TreeNotFound, SnapshotFailed, FileNotFound."""
     sandbox = await find_usable(ports, user_id, sandbox_id)
     await check_epoch(ports, sandbox, epoch)
-    return await (await ports.fleet.guest(sandbox)).snapshot(path, since_tree)
+    return await (await ports.fleet.guest(sandbox)).snapshot(path, since_tree, epoch)

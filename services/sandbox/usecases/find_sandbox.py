@@ -1,13 +1,18 @@
 """Whose sandbox is it, and is the caller still the owner of its session?"""
 
+from dataclasses import replace
+
 from services.sandbox.domain.errors import Fenced, SandboxNotFound, SandboxUnavailable
 from services.sandbox.domain.models import Sandbox
 from services.sandbox.ports import Ports
 
 
 async def find_sandbox(ports: Ports, user_id: str | None, sandbox_id: str) -> Sandbox:
-    """The row. `user_id` None means a service that acts for nobody. Raises SandboxNotFound."""
-    sandbox = await ports.store.get(sandbox_id)
+    """The row, as it was last seen where the sandbox is connected. `user_id` None: a service that acts for nobody.
+
+    Raises SandboxNotFound.
+    """
+    sandbox = ports.fleet.attached(sandbox_id) or await ports.store.get(sandbox_id)
     if sandbox is None or (user_id is not None and sandbox.owner_id != user_id):
         raise SandboxNotFound
     return sandbox
@@ -27,3 +32,4 @@ async def check_epoch(ports: Ports, sandbox: Sandbox, epoch: int) -> None:
         return
     if epoch < sandbox.epoch or not await ports.store.raise_epoch(sandbox.sandbox_id, epoch):
         raise Fenced
+    ports.fleet.renew(replace(sandbox, epoch=epoch))

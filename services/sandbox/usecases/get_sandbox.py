@@ -8,4 +8,6 @@ from services.sandbox.usecases.find_sandbox import find_sandbox
 async def get_sandbox(ports: Ports, user_id: str | None, sandbox_id: str) -> SandboxView:
     """As it is now. Raises SandboxNotFound."""
     sandbox = await find_sandbox(ports, user_id, sandbox_id)
+    if not sandbox.removed:
+        await ports.fleet.find(sandbox)
     return SandboxView(sandbox, ports.fleet.state(sandbox_id), ports.fleet.workspace(sandbox))

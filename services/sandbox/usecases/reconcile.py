@@ -1,8 +1,31 @@
-"""At the start of the service: what nobody knows any more is removed."""
+"""At the start of the service: what runs is found again, what nobody knows any more is removed."""
+
+import asyncio
 
 from services.sandbox.ports import Ports
+
+AT_ONCE = 16
 
 
 async def reconcile(ports: Ports) -> list[str]:
     """Removes containers, volumes and folders of this instance that have no row. Another instance's are not touched."""
-    return await ports.fleet.remove_orphans(await ports.store.ids())
+    # First what is there, then what is known: a row comes before its sandbox.
+    there = await ports.fleet.survey()
+    orphans = sorted(there - await ports.store.ids()) if there else []
+    for sandbox_id in orphans:
+        await ports.fleet.remove_orphan(sandbox_id)
+    return orphans
+
+
+async def find_again(ports: Ports) -> None:
+    """Connects to the sandboxes that run since before: their commands may use the way to the git gate meanwhile."""
+    limit = asyncio.Semaphore(AT_ONCE)
+
+    async def find(sandbox_id: str) -> None:
+        async with limit:
+            sandbox = await ports.store.get(sandbox_id)
+            if sandbox is not None and not sandbox.removed:
+                await ports.fleet.find(sandbox)
+
+    running = [sandbox_id for sandbox_id in await ports.store.ids() if ports.fleet.may_run(sandbox_id)]
+    await asyncio.gather(*map(find, running), return_exceptions=True)

@@ -14,7 +14,7 @@ TRIES = 3
 
 
 async def run_command(
-    ports: Ports, user_id: str | None, sandbox_id: str, order: CommandOrder, epoch: int
+    ports: Ports, user_id: str | None, sandbox_id: str, order: CommandOrder
 ) -> AsyncGenerator[Frame, None]:
     """Started, outputs, exit. Raises SandboxNotFound, SandboxUnavailable, Fenced, CommandNotFound, SandboxBusy.
 
@@ -22,7 +22,7 @@ async def run_command(
     with the output that was kept.
     """
     sandbox = await find_usable(ports, user_id, sandbox_id)
-    await check_epoch(ports, sandbox, epoch)
+    await check_epoch(ports, sandbox, order.epoch)
     order = replace(order, timeout=order.timeout or DEFAULT_TIMEOUT_SECONDS)
     is_started = False
     for _ in range(TRIES):

@@ -14,6 +14,7 @@ from lucid.sandbox.v1 import sandbox_pb2 as pb
 from services.rpc.identity import Verifier, service_metadata
 from services.rpc.ids import new_id
 from services.rpc.testing import serving
+from services.sandbox.backends.control import ControlSockets
 from services.sandbox.client import SandboxClient
 from services.sandbox.server import build
 from services.sandbox.settings import Settings
@@ -91,6 +92,10 @@ class Bench:
     async def snapshot(self, path: str = "", since: str = "") -> pb.CreateSnapshotResponse:
         request = pb.CreateSnapshotRequest(sandbox_id=self.sandbox_id, path=path, since_tree=since)
         return await self.client.create_snapshot(request)
+
+    async def kill_helper(self) -> None:
+        """As the kernel may do it for want of memory."""
+        await ControlSockets(self.settings.data_dir).kill(self.sandbox_id)
 
     async def bring_up(self) -> pb.CreateSandboxResponse:
         return await self.client.create_sandbox(order(self.sandbox_id))

@@ -7,13 +7,11 @@ import pytest
 from services.rpc.status import RemoteError
 from tests.contract.launchers.conftest import Bench, running
 
-KILL_HELPER = "kill -9 $PPID"
-
 
 async def test_a_key_whose_helper_died_is_not_run_again_and_its_output_is_kept(bench: Bench) -> None:
     lost = asyncio.create_task(bench.run("echo run >>runs; echo kept; sleep 1000", "lost"))
     await bench.until("[ -f runs ]")
-    await bench.run(KILL_HELPER)
+    await bench.kill_helper()
     first = await lost
     assert (first.reason, first.output, first.exit.head) == ("REASON_SANDBOX_LOST", b"kept\n", b"kept\n")
     assert first.exit.WhichOneof("end") is None

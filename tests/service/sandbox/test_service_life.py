@@ -2,10 +2,6 @@
 
 import asyncio
 import contextlib
-import os
-import signal
-import subprocess
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +17,7 @@ from services.rpc.ids import new_id
 from services.rpc.status import RemoteError
 from services.sandbox.client import SandboxClient
 from tests.contract.launchers.conftest import KEY, OWNER, SECRET, Bench, order, running, sandbox_on, settings_for
+from tests.grounds.sandbox_process import SandboxProcess
 
 BACKENDS = ["bubblewrap", pytest.param("docker", marks=pytest.mark.docker)]
 
@@ -32,56 +29,6 @@ def backend(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-class Process:
-    """`python -m services.sandbox`, as an operator starts it."""
-
-    def __init__(self, backend: str, folder: Path) -> None:
-        self.socket = folder / "rpc.sock"
-        self.env = {
-            "PATH": os.environ["PATH"],
-            "PYTHONPATH": os.pathsep.join(sys.path),
-            "SESSION_SECRET": SECRET,
-            "INTERNAL_API_KEY": KEY,
-            "LUCID_DATA_DIR": str(folder / "data"),
-            "SANDBOX_BACKEND": backend,
-            "RPC_LISTEN": f"unix:{self.socket}",
-        }
-
-    @contextlib.asynccontextmanager
-    async def running(self) -> AsyncIterator[tuple[SandboxClient, "subprocess.Popen[bytes]"]]:
-        process = subprocess.Popen([sys.executable, "-m", "services.sandbox"], env=self.env)  # noqa: ASYNC220
-        try:
-            async with open_channel(f"unix:{self.socket}") as channel:
-                await asyncio.wait_for(channel.channel_ready(), 20)
-                yield SandboxClient(channel, service_metadata(KEY, OWNER)), process
-        finally:
-            process.terminate()
-            await asyncio.to_thread(process.wait, 20)
-            self.socket.unlink(missing_ok=True)
-
-
-async def test_a_service_killed_in_mid_command_does_not_run_it_again(backend: str, tmp_path: Path) -> None:
-    process = Process(backend, tmp_path)
-    settings = settings_for(backend, tmp_path / "data")
-    sandbox_id = new_id("sbx")
-    async with process.running() as (client, popen):
-        bench = Bench(client, settings, sandbox_id)
-        await bench.bring_up()
-        broken = asyncio.create_task(bench.run("echo run >>runs; echo kept; sleep 1000", "key"))
-        await bench.until("[ -f runs ]")
-        popen.send_signal(signal.SIGKILL)
-        await asyncio.to_thread(popen.wait, 20)
-        broken.cancel()
-    async with process.running() as (client, _):
-        bench = Bench(client, settings, sandbox_id)
-        assert (await bench.bring_up()).workspace_kept
-        ran = await bench.run("echo run >>runs; sleep 1000", "key")
-        assert (ran.reason, ran.output) == ("REASON_SANDBOX_LOST", b"kept\n")
-        assert (await bench.read("runs")).data == b"run\n"
-        assert (await bench.run("pgrep -x sleep -a | grep 1000")).output == b""
-        await bench.delete()
-
-
 async def test_a_sandbox_is_used_again_without_being_asked_for(backend: str, tmp_path: Path) -> None:
     settings = settings_for(backend, tmp_path)
     sandbox_id = new_id("sbx")
@@ -91,8 +38,9 @@ async def test_a_sandbox_is_used_again_without_being_asked_for(backend: str, tmp
         await bench.create("file", "text")
     async with running(settings) as client:
         asked = pb.GetSandboxRequest(sandbox_id=sandbox_id)
-        assert (await client.get_sandbox(asked)).sandbox.state == pb.Sandbox.STATE_LOST
+        assert (await client.get_sandbox(asked)).sandbox.state == pb.Sandbox.STATE_READY
         bench = Bench(client, settings, sandbox_id)
+        await bench.kill_helper()
         assert (await bench.read("file")).data == b"text"
         assert (await client.get_sandbox(asked)).sandbox.state == pb.Sandbox.STATE_READY
         await bench.delete()
@@ -166,8 +114,9 @@ async def test_unconfined_only_when_it_was_asked_for_in_so_many_words(tmp_path: 
 
 async def test_the_client_takes_a_broken_stream_up_where_it_was(tmp_path: Path) -> None:
     """A relay between client and server is cut in the middle of the output, again and again."""
-    process = Process("bubblewrap", tmp_path)
-    async with process.running() as (direct, _):
+    process = SandboxProcess("bubblewrap", tmp_path, tmp_path / "data", (SECRET, KEY))
+    await process.start()
+    async with process.client(OWNER) as direct:
         relay = CuttingRelay(process.socket, tmp_path / "relay.sock", cut_after=400_000)
         async with relay.listening(), open_channel(f"unix:{relay.path}") as channel:
             await Bench(direct, settings_for("bubblewrap", tmp_path), "sbx_0123456789").bring_up()
@@ -177,6 +126,7 @@ async def test_the_client_takes_a_broken_stream_up_where_it_was(tmp_path: Path) 
             assert ran.output == b"".join(b"%d\n" % number for number in range(1, 250_001))
             assert relay.cuts >= 2
         await Bench(direct, settings_for("bubblewrap", tmp_path), "sbx_0123456789").delete()
+    await process.end()
 
 
 class CuttingRelay:

@@ -10,8 +10,12 @@ from pathlib import Path
 import pytest
 
 from services.sandbox.backends import frames, guest_answers
-from services.sandbox.backends.helper import bundle
-from services.sandbox.domain.models import CreateFile, EditOrder, InsertLines, ReplaceText
+from services.sandbox.backends.boot import boot_text, build, bundle
+from services.sandbox.backends.control import ControlSockets
+from services.sandbox.backends.fleet import VERSION
+from services.sandbox.backends.handing import handing_over
+from services.sandbox.backends.helper import Helper
+from services.sandbox.domain.models import CommandOrder, CreateFile, EditOrder, Exit, InsertLines, ReplaceText
 from services.sandbox.guest import frames as guest_frames
 
 GUEST = Path(guest_frames.__file__).parent
@@ -78,12 +82,13 @@ def interpreters() -> list[str]:
 
 
 @pytest.mark.parametrize("program", interpreters())
-async def test_it_runs_on_whatever_python_is_here(program: str, tmp_path: Path) -> None:
+async def test_it_runs_on_whatever_python_is_here_and_ends_when_its_folder_goes(program: str, tmp_path: Path) -> None:
     for name in ("workspace", "state"):
         (tmp_path / name).mkdir()
-    boot = (GUEST / "boot.py").read_text()
+    home = tmp_path / "gitconfig"
+    home.touch()
     process = await asyncio.create_subprocess_exec(
-        program, "-I", "-S", "-u", "-c", boot, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+        program, "-I", "-S", "-u", "-c", boot_text(), stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
     )
     assert process.stdin is not None
     assert process.stdout is not None
@@ -93,18 +98,28 @@ async def test_it_runs_on_whatever_python_is_here(program: str, tmp_path: Path) 
         "state": str(tmp_path / "state"),
         "mark": "sbx_plain",
         "own_namespace": False,
+        "home": str(home),
+        "epoch": 0,
         "env": {"HOME": str(tmp_path / "state" / "home"), "PATH": "/usr/bin:/bin"},
     }
-    run = {"op": "run", "id": "c", "command": "echo hi", "timeout": 10, "cwd": "", "from": 0, "attach_only": False}
-    process.stdin.write(bundle() + frames.frame(1, frames.REQUEST, frames.pack(hello)))
-    process.stdin.write(frames.frame(2, frames.REQUEST, frames.pack(run)))
-    parser = frames.Parser()
-    seen: list[tuple[int, int, bytes]] = []
-    while not any(kind == frames.REPLY and stream == 2 for stream, kind, _ in seen):
-        data = await asyncio.wait_for(process.stdout.read(65536), 10)
-        assert data, "the helper ended"
-        seen += list(parser.feed(data))
-    fields, output = frames.unpack(seen[-1][2])
-    assert (fields["code"], output) == (0, b"hi\n")
+    control = ControlSockets(tmp_path)
+    entrance = control.bind("sbx_plain")
+    async with handing_over(tmp_path, entrance) as handing:
+        hello |= {"entrance": str(tmp_path / handing.name), "token": handing.token}
+        process.stdin.write(bundle() + frames.frame(1, frames.REQUEST, frames.pack(hello)))
+        greeting = await asyncio.wait_for(process.stdout.read(65536), 20)
+    entrance.close()
     process.stdin.close()
-    assert await asyncio.wait_for(process.wait(), 10) == 0
+    assert greeting
+    attachment = await control.connect("sbx_plain")
+    assert attachment is not None
+    helper = Helper(attachment)
+    about = await helper.greet()
+    assert (about["version"], about["build"], about["busy"]) == (VERSION, build(), False)
+    order = CommandOrder("c", "echo hi", 10.0)
+    [*_, end] = [frame async for frame in helper.run(order)]
+    assert isinstance(end, Exit)
+    assert (end.code, end.head) == (0, b"hi\n")
+    home.unlink()
+    await helper.close()
+    assert await asyncio.wait_for(process.wait(), 30) == 0

@@ -1,0 +1,215 @@
+"""Takes requests from the services that are connected and answers them, many at once."""
+# ruff: noqa: PTH103, PTH110, PTH118
+
+from __future__ import annotations
+
+import fcntl
+import os
+import queue
+import selectors
+import socket
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from . import processes
+from .beneath import Beneath, refusal
+from .command import Follower
+from .commands import Commands
+from .connection import Connection
+from .edits import Edits
+from .files import list_tree, read_file
+from .frames import CANCEL, CREDIT, REQUEST, SIZE, Refusal, unpack
+from .journal import Journal
+from .reaper import Reaper
+from .shell import Shell
+from .snapshot import Snapshots
+
+VERSION = 1  # of what is said over a connection; a service that knows another one replaces this helper
+WORKERS = 4
+STOP_WORKERS = 2
+LOOK_SECONDS = 15.0
+FORSAKEN_SECONDS = 600.0
+LOCK_SECONDS = 10.0
+
+
+class Request(NamedTuple):
+    """What one of the services asks for."""
+
+    connection: Connection
+    stream: int
+    fields: dict[str, Any]
+    blob: bytes
+
+
+class Helper:
+    """One sandbox's helper. It outlives the services that come and go."""
+
+    def __init__(self, entrance: socket.socket, hello: dict[str, Any], build: str) -> None:
+        state, workspace, mark = hello["state"], hello["workspace"], hello["mark"] + "/"
+        self._entrance = entrance
+        self._home = hello["home"]
+        self._connections: set[Connection] = set()
+        self._last_seen = time.monotonic()
+        self._is_ending = False
+        self._waiting: queue.Queue[Request] = queue.Queue()
+        self._stops: queue.Queue[Request] = queue.Queue()
+        self._survivors = processes.end_survivors(mark, hello["own_namespace"])
+        for folder in (hello["env"]["HOME"], os.path.join(state, "commands")):
+            os.makedirs(folder, exist_ok=True)
+        self._lock = _alone(os.path.join(state, "lock"))
+        self._reaper = Reaper()
+        self._reaper.start()
+        self._journal = Journal(os.path.join(state, "journal"))
+        with self._journal.admitted(max(self._journal.epoch, hello["epoch"])):
+            self._commands = Commands(self._journal, Shell(workspace, state, hello["env"]), self._reaper, mark)
+        beneath = Beneath(workspace)
+        snapshots, edits = Snapshots(beneath, state, self._reaper, mark), Edits(beneath, self._journal)
+        self.about = {"version": VERSION, "build": build, "pid": os.getpid(), "survivors": self._survivors}
+        self._answers: dict[str, Callable[[dict[str, Any], bytes], Any]] = {
+            "hello": lambda request, _: ({**self.about, "busy": self._is_busy(), "epoch": self._journal.epoch}, b""),
+            "stop": lambda request, _: ({"ended": self._commands.stop(request["id"])}, b""),
+            "read": lambda request, _: read_file(beneath, request["path"], request["offset"], request["limit"]),
+            "tree": lambda request, _: list_tree(beneath, request["path"], request["depth"], request["max_entries"]),
+            "edit": edits.apply,
+            "snapshot": lambda request, _: self._snapshot(snapshots, request),
+        }
+
+    def serve(self) -> None:
+        """Until somebody ends it, or nobody comes any more; then nothing of ours stays."""
+        # Made now: at the limit of processes no thread can be made, and a stop must still work.
+        for waiting in [*[self._stops] * STOP_WORKERS, *[self._waiting] * WORKERS]:
+            threading.Thread(target=self._work, args=(waiting,), daemon=True).start()
+        selector = selectors.DefaultSelector()
+        selector.register(self._entrance, selectors.EVENT_READ)
+        while not self._is_forsaken():
+            for key, _ in selector.select(LOOK_SECONDS):
+                if key.fileobj is self._entrance:
+                    self._accept(selector)
+                else:
+                    self._receive(selector, key.fileobj)  # type: ignore[arg-type]
+        self._end()
+
+    def _accept(self, selector: selectors.BaseSelector) -> None:
+        try:
+            connection = Connection(self._entrance.accept()[0])
+        except OSError:
+            return
+        self._connections.add(connection)
+        selector.register(connection, selectors.EVENT_READ)
+
+    def _receive(self, selector: selectors.BaseSelector, connection: Connection) -> None:
+        frames = connection.receive()
+        for frame in frames or ():
+            self._take(connection, *frame)
+        if frames is None:
+            selector.unregister(connection)
+            self._connections.discard(connection)
+            self._last_seen = time.monotonic()
+            for follower in list(connection.followers.values()):
+                follower.is_lost = True
+                follower.close()
+            connection.close()
+
+    def _take(self, connection: Connection, stream: int, kind: int, payload: bytes) -> None:
+        if kind == REQUEST:
+            request, blob = unpack(payload)
+            if request["op"] == "run":
+                self._run(connection, stream, request)
+            else:
+                quick = request["op"] in ("stop", "end", "hello")
+                (self._stops if quick else self._waiting).put(Request(connection, stream, request, blob))
+            return
+        follower = connection.followers.get(stream)
+        if follower is not None and kind == CREDIT:
+            self._commands.credit(follower, SIZE.unpack(payload)[0])
+        elif follower is not None and kind == CANCEL:
+            follower.close()
+
+    def _run(self, connection: Connection, stream: int, request: dict[str, Any]) -> None:
+        if self._is_ending:  # the end of the connection is the answer: the next helper is asked
+            return
+        follower = connection.followers[stream] = Follower(request["from"])
+        try:
+            threading.Thread(target=self._follow, args=(connection, stream, request, follower), daemon=True).start()
+        except RuntimeError:
+            connection.followers.pop(stream, None)
+            self._waiting.put(Request(connection, stream, {"op": "busy"}, b""))
+
+    def _follow(self, connection: Connection, stream: int, request: dict[str, Any], follower: Follower) -> None:
+        def answer() -> None:
+            self._commands.run(connection, stream, request, follower)
+
+        self._guarded(connection, stream, answer)
+        connection.followers.pop(stream, None)
+
+    def _work(self, waiting: queue.Queue[Request]) -> None:
+        while True:
+            request = waiting.get()
+
+            def answer(request: Request = request) -> None:
+                request.connection.reply(request.stream, *self._answer(request.fields, request.blob))
+
+            self._guarded(request.connection, request.stream, answer)
+
+    def _answer(self, request: dict[str, Any], blob: bytes) -> tuple[dict[str, Any], bytes]:
+        if request["op"] == "end":
+            self._end(request["if_idle"])
+        if request["op"] == "busy":
+            raise Refusal("SANDBOX_BUSY", "The sandbox is at its limit of processes.")
+        answer: tuple[dict[str, Any], bytes] = self._answers[request["op"]](request, blob)
+        return answer
+
+    def _snapshot(self, snapshots: Snapshots, request: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
+        with self._journal.admitted(request.get("epoch", 0)):
+            pass
+        return snapshots.create(request["path"], request["since"])
+
+    def _is_busy(self) -> bool:
+        return self._commands.running() > 0 or self._reaper.has_children()
+
+    def _is_forsaken(self) -> bool:
+        """Nobody is connected, and either nobody can be (our folder outside was removed), or nobody cared for long."""
+        if self._connections:
+            return False
+        is_old = time.monotonic() - self._last_seen > FORSAKEN_SECONDS
+        return not os.path.exists(self._home) or (is_old and not self._commands.running())
+
+    def _end(self, if_idle: bool = False) -> None:
+        """Ends all commands, and this process: what is connected sees the end of its connection."""
+        if if_idle:
+            with self._journal.admitted(self._journal.epoch):  # no command starts meanwhile
+                if self._is_busy() or len(self._connections) > 1:
+                    raise Refusal("SANDBOX_BUSY", "Something runs here, or somebody else is connected.")
+                os._exit(0)
+        self._is_ending = True
+        self._commands.stop("", "SANDBOX_LOST")
+        self._commands.settle()
+        os._exit(0)
+
+    def _guarded(self, connection: Connection, stream: int, answer: Callable[[], None]) -> None:
+        try:
+            answer()
+        except Refusal as error:
+            connection.refuse(stream, error)
+        except OSError as error:
+            connection.refuse(stream, refusal(error, error.filename or "the sandbox's state"))
+        except Exception as error:
+            text = f"{type(error).__name__} in the sandbox's helper"
+            connection.refuse(stream, Refusal("HELPER_FAILED", text, traceback.format_exc()))
+
+
+def _alone(path: str) -> int:
+    """Keeps a second helper off the journal. Raises OSError while another one lives."""
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    last = time.monotonic() + LOCK_SECONDS
+    while True:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return fd
+        except OSError:
+            if time.monotonic() > last:
+                raise
+        time.sleep(0.02)
