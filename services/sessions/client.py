@@ -51,6 +51,26 @@ class SessionsClient:
         call = lambda: self._stub.SendMessage(request, metadata=self._metadata, timeout=SECONDS)  # noqa: E731
         return await unary(call, repeatable=bool(request.client_message_id))
 
+    async def update_queued_message(self, request: pb.UpdateQueuedMessageRequest) -> pb.UpdateQueuedMessageResponse:
+        """Raises RemoteError (QUEUE_ITEM_NOT_FOUND, QUEUE_ITEM_TAKEN)."""
+        return await unary(lambda: self._stub.UpdateQueuedMessage(request, metadata=self._metadata, timeout=SECONDS))
+
+    async def move_queued_message(self, request: pb.MoveQueuedMessageRequest) -> pb.MoveQueuedMessageResponse:
+        """Raises RemoteError (QUEUE_ITEM_NOT_FOUND, QUEUE_ITEM_TAKEN)."""
+        return await unary(lambda: self._stub.MoveQueuedMessage(request, metadata=self._metadata, timeout=SECONDS))
+
+    async def cancel_queued_message(self, request: pb.CancelQueuedMessageRequest) -> pb.CancelQueuedMessageResponse:
+        """Raises RemoteError (QUEUE_ITEM_NOT_FOUND, QUEUE_ITEM_TAKEN)."""
+        return await unary(lambda: self._stub.CancelQueuedMessage(request, metadata=self._metadata, timeout=SECONDS))
+
+    async def pause_session(self, request: pb.PauseSessionRequest) -> pb.PauseSessionResponse:
+        """Raises RemoteError (SESSION_NOT_FOUND)."""
+        return await unary(lambda: self._stub.PauseSession(request, metadata=self._metadata, timeout=SECONDS))
+
+    async def resume_session(self, request: pb.ResumeSessionRequest) -> pb.ResumeSessionResponse:
+        """Raises RemoteError (SESSION_NOT_FOUND)."""
+        return await unary(lambda: self._stub.ResumeSession(request, metadata=self._metadata, timeout=SECONDS))
+
     async def stop_session(self, request: pb.StopSessionRequest) -> pb.StopSessionResponse:
         """Raises RemoteError (SESSION_NOT_FOUND)."""
         return await unary(lambda: self._stub.StopSession(request, metadata=self._metadata, timeout=SECONDS))

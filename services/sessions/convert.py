@@ -99,6 +99,20 @@ def message_text(request: pb.SendMessageRequest) -> str:
     return request.text
 
 
+def queued_text(request: pb.UpdateQueuedMessageRequest) -> str:
+    """The text, empty for one that stays. Raises InvalidRequest for one of blanks only."""
+    if request.text and not request.text.strip():
+        raise InvalidRequest("text: must not be blank", field="text")
+    return request.text
+
+
+def steers(delivery: event_pb2.UserMessage.Delivery.ValueType) -> bool | None:
+    """Whether an entry of the queue shall steer; None where that stays. Raises InvalidRequest."""
+    if delivery == event_pb2.UserMessage.DELIVERY_TURN:
+        raise InvalidRequest("delivery: a message that waits is queued or steers", field="delivery")
+    return None if not delivery else delivery == event_pb2.UserMessage.DELIVERY_STEER
+
+
 def to_model(name: str) -> pb.Model:
     """A model to choose."""
     return pb.Model(model=name, label=_LABELS.get(name, name), is_demo=name == "demo")

@@ -7,7 +7,7 @@ from typing import Protocol
 from lucid.sessions.v1.event_pb2 import Event, ItemCursor, PullRequestChanged
 
 from services.sessions.domain.conversation import ModelRequest, Piece
-from services.sessions.domain.models import Change, Confirmation, Lease, Leftover, Repository, SessionRecord
+from services.sessions.domain.models import Change, Confirmation, Lease, Leftover, Repository, Request, SessionRecord
 from services.sessions.domain.work import (
     CommandFrame,
     Confinement,
@@ -61,8 +61,8 @@ class EventStore(Protocol):
         """Takes over sessions that are wanted, or whose time to wake has come, and whose lease is free or has run out,
         each with a new epoch; not those `held`."""
 
-    async def renew(self, worker: str, session_ids: Sequence[str]) -> dict[str, bool]:
-        """Extends leases; answers those still ours with whether a stop is requested."""
+    async def renew(self, worker: str, session_ids: Sequence[str]) -> dict[str, Request]:
+        """Extends leases; answers those still ours with what is requested of them."""
 
     async def save_progress(self, items: Mapping[tuple[str, str, int], bytes]) -> None:
         """Check-points the bytes of open items by (session_id, item_id, channel)."""
@@ -188,6 +188,9 @@ class Signals(Protocol):
 
     def stop(self, session_id: str) -> None:
         """A stop was requested."""
+
+    def pause(self, session_id: str) -> None:
+        """A pause was requested."""
 
     def deleted(self, session_id: str) -> None:
         """The session is gone."""

@@ -7,12 +7,14 @@ from typing import Any
 
 from lucid.sessions.v1 import sessions_pb2 as pb
 from lucid.sessions.v1 import sessions_pb2_grpc as pb_grpc
+from lucid.sessions.v1.event_pb2 import UserMessage
 
 from services.rpc.identity import current_caller
 from services.rpc.paging import page_size
 from services.sessions import convert, export
 from services.sessions.ports import Ports
 from services.sessions.store.frames import event_field
+from services.sessions.usecases.cancel_queued_message import cancel_queued_message
 from services.sessions.usecases.configure_session import configure_session
 from services.sessions.usecases.create_session import create_session
 from services.sessions.usecases.delete_session import delete_session
@@ -22,11 +24,21 @@ from services.sessions.usecases.get_status import get_status
 from services.sessions.usecases.list_events import list_events
 from services.sessions.usecases.list_models import list_models
 from services.sessions.usecases.list_sessions import list_sessions
+from services.sessions.usecases.move_queued_message import move_queued_message
+from services.sessions.usecases.pause_session import pause_session
 from services.sessions.usecases.rename_session import rename_session
 from services.sessions.usecases.resolve_approval import resolve_approval
+from services.sessions.usecases.resume_session import resume_session
 from services.sessions.usecases.send_message import send_message
 from services.sessions.usecases.stop_session import stop_session
+from services.sessions.usecases.update_queued_message import update_queued_message
 from services.sessions.usecases.watch_events import watch_events
+
+_OnQueue = pb.UpdateQueuedMessageRequest | pb.MoveQueuedMessageRequest | pb.CancelQueuedMessageRequest
+
+
+def _item(request: _OnQueue) -> str:
+    return convert.storable("queue_item_id", request.queue_item_id)
 
 
 class SessionsServicer(pb_grpc.SessionsServiceServicer):
@@ -67,8 +79,43 @@ class SessionsServicer(pb_grpc.SessionsServiceServicer):
     async def SendMessage(self, request: pb.SendMessageRequest, context: Any) -> pb.SendMessageResponse:
         """See the proto."""
         text, caller = convert.message_text(request), current_caller().user_id
-        sent = await send_message(self._ports, caller, request.session_id, text, request.client_message_id)
+        steer = request.delivery == UserMessage.DELIVERY_STEER
+        sent = await send_message(self._ports, caller, request.session_id, text, request.client_message_id, steer)
         return pb.SendMessageResponse(seq=sent.seq, queued=sent.queued, client_message_id=sent.client_message_id)
+
+    async def UpdateQueuedMessage(
+        self, request: pb.UpdateQueuedMessageRequest, context: Any
+    ) -> pb.UpdateQueuedMessageResponse:
+        """See the proto."""
+        wish = (_item(request), convert.queued_text(request), convert.steers(request.delivery))
+        await update_queued_message(self._ports, current_caller().user_id, request.session_id, *wish)
+        return pb.UpdateQueuedMessageResponse()
+
+    async def MoveQueuedMessage(
+        self, request: pb.MoveQueuedMessageRequest, context: Any
+    ) -> pb.MoveQueuedMessageResponse:
+        """See the proto."""
+        caller = current_caller().user_id
+        await move_queued_message(self._ports, caller, request.session_id, _item(request), request.place)
+        return pb.MoveQueuedMessageResponse()
+
+    async def CancelQueuedMessage(
+        self, request: pb.CancelQueuedMessageRequest, context: Any
+    ) -> pb.CancelQueuedMessageResponse:
+        """See the proto."""
+        caller = current_caller().user_id
+        await cancel_queued_message(self._ports, caller, request.session_id, _item(request))
+        return pb.CancelQueuedMessageResponse()
+
+    async def PauseSession(self, request: pb.PauseSessionRequest, context: Any) -> pb.PauseSessionResponse:
+        """See the proto."""
+        pausing = await pause_session(self._ports, current_caller().user_id, request.session_id)
+        return pb.PauseSessionResponse(pausing=pausing)
+
+    async def ResumeSession(self, request: pb.ResumeSessionRequest, context: Any) -> pb.ResumeSessionResponse:
+        """See the proto."""
+        resumed = await resume_session(self._ports, current_caller().user_id, request.session_id)
+        return pb.ResumeSessionResponse(resumed=resumed)
 
     async def StopSession(self, request: pb.StopSessionRequest, context: Any) -> pb.StopSessionResponse:
         """See the proto."""

@@ -24,6 +24,7 @@ from services.rpc.ids import new_id
 from services.sessions.agent.journal import Journal
 from services.sessions.domain.errors import Fenced
 from services.sessions.domain.models import Change, Draft, Lease, Repository, SessionRecord, State
+from services.sessions.domain.waiting import FOLLOWED, NOTHING, followed
 from services.sessions.domain.work import (
     CommandBegun,
     CommandEnded,
@@ -73,12 +74,20 @@ class Log:
         self.appends += 1
         if self.appends == self.crash_at and not self.after:
             raise Crash
-        change = transition(replace(self.row, seq=len(self.events), now=self.clock.now))
+        change = transition(self._row())
         self.changes.append(change)
         stored = [self._store(draft) for draft in change.drafts]
         if self.appends == self.crash_at:
             raise Crash
         return stored
+
+    def _row(self) -> SessionRecord:
+        """What a storing transaction sees."""
+        waiting = NOTHING
+        for event in self.events:
+            if event.WhichOneof("payload") in FOLLOWED:
+                waiting = followed(waiting, event)
+        return replace(self.row, seq=len(self.events), now=self.clock.now, turn_open=True, waiting=waiting)
 
     def _store(self, draft: Draft) -> Event:
         if draft.key and draft.key in self._keys:

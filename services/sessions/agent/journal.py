@@ -26,6 +26,7 @@ PAGE = 500
 class Journal:
     """One owner's view of one log. `state` and `context` always stand at the last event stored or read.
 
+    `pausing`: the person wants a pause; what runs comes to its end, `in_model_call` excepted.
     `workdir`: the repository's folder, relative to the workspace; empty for a session without a repository.
     `memo`: what model adapters keep from one call to the next.
     """
@@ -38,6 +39,8 @@ class Journal:
         self.context = Context(partial(opening, record))
         self.workdir = ""
         self.memo: dict[str, Any] = {}
+        self.pausing = record.pause_requested
+        self.in_model_call = False
 
     @property
     def session_id(self) -> str:

@@ -7,7 +7,9 @@ under the same key), then the model is asked.
 from services.sessions.agent.asking import holds_up
 from services.sessions.agent.failures import TurnFailed, empty_answers
 from services.sessions.agent.journal import Journal
+from services.sessions.agent.queue import take_steers
 from services.sessions.agent.steps import CUT, EMPTY, Answer, ask_model
+from services.sessions.agent.tool_command import command_item
 from services.sessions.agent.tools import run_call
 from services.sessions.domain.work import Outcome
 
@@ -27,15 +29,19 @@ async def _work(journal: Journal) -> Outcome:
     nudge, empty, resumed = "", 0, True
     while True:
         heard = journal.state.heard
-        if not await _run_open_calls(journal, resumed):
+        answered = await _run_open_calls(journal, resumed)
+        if journal.pausing:
+            return Outcome.PAUSED
+        if not answered:
             if journal.state.heard == heard:
                 return Outcome.WAITING
             continue
+        await take_steers(journal)
         if journal.context.ended:
             return Outcome.COMPLETED
         if _limit_reached(journal, ends_at):
             return Outcome.LIMIT
-        answer = await ask_model(journal, nudge)
+        answer = await _ask(journal, nudge)
         nudge, resumed = _nudge(answer), False
         empty = empty + 1 if answer.empty else 0
         if empty == MOST_EMPTY_ANSWERS:
@@ -44,13 +50,27 @@ async def _work(journal: Journal) -> Outcome:
 
 
 async def _run_open_calls(journal: Journal, resumed: bool) -> bool:
-    """Runs what the model has called, one after another; False if one of them waits for the person."""
+    """Runs what the model has called, one after another; False if one of them stays open.
+
+    Once the person wants a pause only a command that runs already is followed to its end.
+    """
     done = True
-    for call in list(journal.state.open_calls.values()):
+    for item, call in list(journal.state.open_calls.items()):
+        if journal.pausing and command_item(item) not in journal.state.open_commands:
+            return False
         done = await run_call(journal, call, resumed) and done
-        if holds_up(journal, call.item_id):
+        if holds_up(journal, item):
             return False
     return done
+
+
+async def _ask(journal: Journal, nudge: str) -> Answer:
+    """A pause may cut the call: it is asked again when the session goes on."""
+    journal.in_model_call = True
+    try:
+        return await ask_model(journal, nudge)
+    finally:
+        journal.in_model_call = False
 
 
 def _limit_reached(journal: Journal, ends_at: float) -> bool:

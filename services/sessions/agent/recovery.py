@@ -36,6 +36,18 @@ async def take_over(journal: Journal) -> None:
         await journal.append(*drafts)
 
 
+async def take_back(journal: Journal) -> None:
+    """Ends the texts of a model call that was cut to be asked again later."""
+    await journal.settle()
+    live = journal.ports.live
+    drafts = [
+        _text_completed(journal, event, live.content(journal.session_id, item, event.text_started.channel), reset=True)
+        for item, event in journal.state.open_texts.items()
+    ]
+    if drafts:
+        await journal.append(*drafts)
+
+
 async def interrupt(journal: Journal) -> None:
     """Ends everything that runs and completes every open item, keeping what was printed and written."""
     await journal.settle()

@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from lucid.sessions.v1.event_pb2 import Error
@@ -21,7 +22,7 @@ from services.sessions.agent.signals import LocalSignals
 from services.sessions.agent.titles import Titles
 from services.sessions.agent.turns import begin_turn, end_turn
 from services.sessions.domain.errors import Fenced, SessionNotFound, StoreUnavailable
-from services.sessions.domain.models import Change, SessionRecord
+from services.sessions.domain.models import Change, Request
 from services.sessions.domain.work import Outcome
 from services.sessions.ports import Ports
 
@@ -32,12 +33,25 @@ CHECKPOINT_SECONDS = 0.25
 
 @dataclass
 class _Running:
-    """A session this process owns. `turn`: the task that a stop cancels."""
+    """A session this process owns. `turn`: the task that a stop or a pause cuts; `cut`: which of them."""
 
-    session_id: str
+    journal: Journal
     drive: "asyncio.Task[None]"
     turn: "asyncio.Task[Outcome] | None" = None
-    stop: bool = False
+    cut: Outcome | None = None
+
+    def stop(self) -> None:
+        """Cuts whatever the turn is at."""
+        self.cut = Outcome.INTERRUPTED
+        if self.turn is not None:
+            self.turn.cancel()
+
+    def pause(self) -> None:
+        """Cuts a model call; anything else comes to its end."""
+        self.journal.pausing = True
+        if self.turn is not None and self.journal.in_model_call and self.cut is None:
+            self.cut = Outcome.PAUSED
+            self.turn.cancel()
 
 
 class Runner:
@@ -54,6 +68,7 @@ class Runner:
         self._background: list[asyncio.Task[None]] = []
         self._titles = Titles(ports)
         signals.on_stop = self._stop_session
+        signals.on_pause = self._pause_session
         signals.on_deleted = self._abandon
 
     async def start(self) -> None:
@@ -79,8 +94,11 @@ class Runner:
         if room > 0:
             # After a sleep of the machine our own leases have run out too: they are renewed, not taken over.
             for record in await self._ports.store.claim(self._worker, min(room, 20), list(self._running)):
-                drive = asyncio.create_task(self._drive(record), name=f"drive-{record.session_id}")
-                self._running[record.session_id] = _Running(record.session_id, drive)
+                journal = Journal(self._ports, record)
+                drive = asyncio.create_task(self._drive(journal), name=f"drive-{record.session_id}")
+                self._running[record.session_id] = _Running(journal, drive)
+                # Not by the drive itself: one that is cancelled before its first step would never be let go.
+                drive.add_done_callback(partial(self._ended, record.session_id))
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(POLL_SECONDS):
                 await self._signals.work.wait()
@@ -94,8 +112,10 @@ class Runner:
         for session_id in ids:
             if session_id not in still_ours:
                 self._abandon(session_id)
-            elif still_ours[session_id]:
+            elif still_ours[session_id] is Request.STOP:
                 self._stop_session(session_id)
+            elif still_ours[session_id] is Request.PAUSE:
+                self._pause_session(session_id)
 
     async def _checkpoint(self) -> None:
         await asyncio.sleep(CHECKPOINT_SECONDS)
@@ -120,22 +140,28 @@ class Runner:
     def _stop_session(self, session_id: str) -> None:
         running = self._running.get(session_id)
         if running is not None:
-            running.stop = True
-            if running.turn is not None:
-                running.turn.cancel()
+            running.stop()
+
+    def _pause_session(self, session_id: str) -> None:
+        running = self._running.get(session_id)
+        if running is not None:
+            running.pause()
 
     def _abandon(self, session_id: str) -> None:
         running = self._running.get(session_id)
         if running is not None:
             running.drive.cancel()
 
-    async def _drive(self, record: SessionRecord) -> None:
-        fields = {"session": record.session_id, "lease_epoch": record.lease_epoch}
+    def _ended(self, session_id: str, _drive: "asyncio.Task[None]") -> None:
+        self._running.pop(session_id, None)
+        self._ports.live.drop(session_id)
+
+    async def _drive(self, journal: Journal) -> None:
+        fields = {"session": journal.session_id, "lease_epoch": journal.record.lease_epoch}
         log.info("session claimed", extra=fields)
-        journal = Journal(self._ports, record)
         try:
             await recovery.take_over(journal)
-            while journal.state.turn_open or await begin_turn(journal):
+            while journal.state.turn_open or await self._begin(journal):
                 if not await self._turn(journal):
                     break
         except (Fenced, SessionNotFound, StoreUnavailable) as error:
@@ -147,9 +173,6 @@ class Runner:
         except Exception as error:
             log.error("session failed", extra=fields, exc_info=error)
             await self._give_up(journal)
-        finally:
-            self._running.pop(record.session_id, None)
-            self._ports.live.drop(record.session_id)
 
     async def _give_back(self, journal: Journal) -> None:
         with contextlib.suppress(LucidError):
@@ -172,34 +195,47 @@ class Runner:
         except Exception as error:
             log.error("session could not be ended", extra={"session": journal.session_id}, exc_info=error)
 
+    async def _begin(self, journal: Journal) -> bool:
+        # A stop until here is on the row; one that is heard from now on is for the turn that begins.
+        self._running[journal.session_id].cut = None
+        return await begin_turn(journal)
+
     async def _turn(self, journal: Journal) -> bool:
-        """One turn to its end. False once the session is to be let go."""
+        """One turn to its end, or as far as it goes now. False once the session is to be let go."""
         running = self._running[journal.session_id]
         began = self._ports.clock.monotonic()
-        running.stop = running.stop or journal.state.stopping
-        outcome = Outcome.INTERRUPTED
-        if not running.stop:
+        outcome = _cut_before(running)
+        if outcome is None:
             self._titles.begin(journal)
             running.turn = asyncio.create_task(_work(journal), name=f"turn-{journal.session_id}")
             outcome = await self._outcome(running)
         if outcome is Outcome.INTERRUPTED:
             await recovery.interrupt(journal)
+        elif outcome is Outcome.PAUSED:
+            await recovery.take_back(journal)
         elif outcome is Outcome.FAILED:
             await recovery.close_calls(journal)
-        goes_on = await end_turn(journal, outcome, self._ports.clock.monotonic() - began)
-        running.turn, running.stop = None, False
-        return goes_on
+        running.turn, running.cut = None, None
+        return await end_turn(journal, outcome, self._ports.clock.monotonic() - began)
 
     async def _outcome(self, running: _Running) -> Outcome:
         assert running.turn is not None
         try:
             return await asyncio.shield(running.turn)
         except asyncio.CancelledError:
-            if running.turn.cancelled() and running.stop:
-                return Outcome.INTERRUPTED
+            if running.turn.cancelled() and running.cut is not None:
+                return running.cut
             running.turn.cancel()
             await asyncio.gather(running.turn, return_exceptions=True)
             raise
+
+
+def _cut_before(running: _Running) -> Outcome | None:
+    """What a person has asked for before this owner began: nothing is begun for it."""
+    state = running.journal.state
+    if state.stopping or running.cut is Outcome.INTERRUPTED:
+        return Outcome.INTERRUPTED
+    return Outcome.PAUSED if running.journal.pausing and not state.open_commands else None
 
 
 async def _work(journal: Journal) -> Outcome:

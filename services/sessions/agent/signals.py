@@ -10,6 +10,7 @@ class LocalSignals:
     def __init__(self) -> None:
         self.work = asyncio.Event()
         self.on_stop: Callable[[str], None] = lambda _: None
+        self.on_pause: Callable[[str], None] = lambda _: None
         self.on_deleted: Callable[[str], None] = lambda _: None
 
     def wanted(self) -> None:
@@ -19,6 +20,10 @@ class LocalSignals:
     def stop(self, session_id: str) -> None:
         """A stop was requested."""
         self.on_stop(session_id)
+
+    def pause(self, session_id: str) -> None:
+        """A pause was requested."""
+        self.on_pause(session_id)
 
     def deleted(self, session_id: str) -> None:
         """The session is gone."""

@@ -1,19 +1,24 @@
-"""Begins and ends turns: what the agent works on next, and what is said when it has ended."""
+"""Begins and ends turns: what the agent works on next, and what is said when it has ended.
+
+Each is decided on the row as it is in the storing transaction: what a person does at that moment is either seen here
+or finds the turn begun or ended.
+"""
+
+from collections.abc import Callable
 
 from lucid.sessions.v1.event_pb2 import (
     SOURCE_SYSTEM,
-    SOURCE_USER,
     Event,
-    QueueChanged,
     StatusChanged,
     TurnCompleted,
     TurnStarted,
     UserMessage,
 )
 
-from services.rpc.ids import new_id, new_ulid
+from services.rpc.ids import new_id
 from services.sessions.agent.asking import closed, waiting_phase, wakes_at
 from services.sessions.agent.journal import Journal
+from services.sessions.agent.queue import taken
 from services.sessions.domain.errors import LogMoved
 from services.sessions.domain.models import Change, Draft, SessionRecord, State
 from services.sessions.domain.work import Outcome
@@ -24,84 +29,122 @@ _OUTCOMES = {
     Outcome.FAILED: (TurnCompleted.OUTCOME_FAILED, StatusChanged.PHASE_FAILED, State.FAILED),
     Outcome.LIMIT: (TurnCompleted.OUTCOME_LIMIT, StatusChanged.PHASE_WAITING_USER, State.IDLE),
 }
+_RESTING = {state: phase for _, phase, state in _OUTCOMES.values() if phase != StatusChanged.PHASE_WAITING_USER}
 
 
 async def begin_turn(journal: Journal) -> bool:
-    """Starts a turn on the next message; without one it lets the session go and answers False.
+    """Starts a turn on the next message; without one it lets the session go and answers False."""
+    await _decided(journal, lambda row: _next_turn(journal, row))
+    return journal.state.turn_open
 
-    Decided on the row as it is: a message that arrives at that moment is either seen here or keeps the session wanted.
-    """
+
+async def _decided(journal: Journal, decide: Callable[[SessionRecord], Change]) -> None:
+    """A change decided on the whole log: what others have stored meanwhile is read first."""
+
+    def on_all_of_it(row: SessionRecord) -> Change:
+        if row.seq != journal.state.seq:
+            raise LogMoved
+        return decide(row)
+
     while True:
         try:
-            await journal.transition(lambda row: _next_turn(journal, row))
+            await journal.transition(on_all_of_it)
         except LogMoved:
             await journal.load()
             continue
-        return journal.state.turn_open
+        return
 
 
 def _next_turn(journal: Journal, row: SessionRecord) -> Change:
-    state = journal.state
-    if row.seq != state.seq:
-        raise LogMoved
-    if not state.unanswered and not state.queue:
-        return Change(wanted=False, release_lease=True)
+    state, queue = journal.state, row.waiting.queue
+    journal.pausing = row.pause_requested
+    if row.stop_requested and not state.said_after_stop():
+        return _stopped_before_it_began(journal)
+    if not state.unanswered and not queue:
+        return _nothing_to_do(journal, row)
     turn_id = new_id("trn")
     drafts: list[Draft] = []
     if state.unanswered:
         by = state.unanswered[-1].event_id
     else:
-        drafts, by = _take_from_queue(journal, turn_id)
-    started = Event(
-        turn_id=turn_id, source=SOURCE_SYSTEM, turn_started=TurnStarted(by_event_id=by, model=journal.record.model)
-    )
-    return Change(drafts=(*drafts, Draft(started)), turn_open=True, state=State.RUNNING, stop_requested=False)
+        first = next((entry for entry in queue if entry.steer), queue[0])
+        drafts, by = taken(journal, row.waiting, first.item_id, turn_id, UserMessage.DELIVERY_QUEUED)
+    started = _started(journal, turn_id, by)
+    return Change(drafts=(*drafts, started), turn_open=True, state=State.RUNNING, stop_requested=False)
 
 
-def _take_from_queue(journal: Journal, turn_id: str) -> tuple[list[Draft], str]:
-    item, text = journal.state.queue[0]
-    taken = QueueChanged(
-        queue_item_id=item, change=QueueChanged.CHANGE_TAKEN, order=journal.state.queue_order(without=item), text=text
+def _started(journal: Journal, turn_id: str, by: str) -> Draft:
+    started = TurnStarted(by_event_id=by, model=journal.record.model)
+    return Draft(Event(turn_id=turn_id, source=SOURCE_SYSTEM, turn_started=started))
+
+
+def _stopped_before_it_began(journal: Journal) -> Change:
+    """The message stays unanswered; the queue waits for the person."""
+    drafts: list[Draft] = []
+    if journal.state.unanswered:
+        turn_id = new_id("trn")
+        ended = TurnCompleted(outcome=TurnCompleted.OUTCOME_INTERRUPTED)
+        drafts = [
+            _started(journal, turn_id, journal.state.unanswered[-1].event_id),
+            Draft(Event(turn_id=turn_id, source=SOURCE_SYSTEM, turn_completed=ended)),
+        ]
+    drafts.append(_status(StatusChanged.PHASE_STOPPED))
+    return Change(
+        drafts=tuple(drafts), state=State.STOPPED, stop_requested=False, wanted=False, wake_at=0.0, release_lease=True
     )
-    message = UserMessage(client_message_id=item, text=text, delivery=UserMessage.DELIVERY_QUEUED)
-    event_id = new_ulid()
-    return [
-        Draft(Event(turn_id=turn_id, source=SOURCE_SYSTEM, queue_changed=taken), f"queue:{item}:taken"),
-        Draft(Event(event_id=event_id, turn_id=turn_id, source=SOURCE_USER, user_message=message)),
-    ], event_id
+
+
+def _nothing_to_do(journal: Journal, row: SessionRecord) -> Change:
+    """A pause that came when the work had just ended has nothing to hold any more."""
+    rests = _RESTING.get(row.state, StatusChanged.PHASE_COMPLETED)
+    drafts = (_status(rests),) if row.pause_requested else ()
+    return Change(drafts=drafts, pause_requested=False, wanted=False, wake_at=0.0, release_lease=True)
+
+
+def _status(phase: StatusChanged.Phase.ValueType) -> Draft:
+    return Draft(Event(source=SOURCE_SYSTEM, status_changed=StatusChanged(phase=phase)))
 
 
 async def end_turn(journal: Journal, outcome: Outcome, duration: float) -> bool:
-    """Says how the turn ended; False once the session was let go. A turn that waits for an answer stays open."""
+    """Says how the turn ended; False once the session was let go. A turn that waits or pauses stays open."""
     if outcome is Outcome.WAITING:
         await _let_wait(journal)
         return False
+    if outcome is Outcome.PAUSED:
+        return await _let_pause(journal)
     result, phase, state = _OUTCOMES[outcome]
     summary = journal.context.summary if outcome in (Outcome.COMPLETED, Outcome.LIMIT) else ""
     completed = TurnCompleted(outcome=result, summary=summary, duration_ms=int(duration * 1000))
-    drafts = (
-        *closed(journal),
-        journal.draft(key=f"{journal.state.turn_id}:completed", system=True, turn_completed=completed),
-        journal.draft(key=f"{journal.state.turn_id}:{phase}", system=True, status_changed=StatusChanged(phase=phase)),
+    turn_id = journal.state.turn_id
+    ended = (
+        journal.draft(key=f"{turn_id}:completed", system=True, turn_completed=completed),
+        journal.draft(key=f"{turn_id}:{phase}", system=True, status_changed=StatusChanged(phase=phase)),
     )
-    stopped = False
+    held = False
 
     def decide(row: SessionRecord) -> Change:
-        nonlocal stopped
-        # A stop lets the queue wait for the person, also one that came when the work had just ended by itself.
-        stopped = outcome is Outcome.INTERRUPTED or row.stop_requested
+        nonlocal held
+        held = _holds_the_queue(journal, row, outcome)
         return Change(
-            drafts=drafts,
+            drafts=(*closed(journal), *ended),
             turn_open=False,
             stop_requested=False,
             wake_at=0.0,
+            pause_requested=False,
             state=state,
-            wanted=False if stopped else None,
-            release_lease=stopped,
+            wanted=False if held else None,
+            release_lease=held,
         )
 
-    await journal.transition(decide)
-    return not stopped
+    await _decided(journal, decide)
+    return not held
+
+
+def _holds_the_queue(journal: Journal, row: SessionRecord, outcome: Outcome) -> bool:
+    """After a stop, a pause or a failure the queue waits for the person, also where they came when the work had just
+    ended by itself. A message that was sent after the stop starts the next turn."""
+    calm = outcome in (Outcome.COMPLETED, Outcome.LIMIT) and not row.stop_requested and not row.pause_requested
+    return not calm and not journal.state.said_after_stop()
 
 
 async def _let_wait(journal: Journal) -> None:
@@ -115,3 +158,18 @@ async def _let_wait(journal: Journal) -> None:
         )
 
     await journal.transition(decide)
+
+
+async def _let_pause(journal: Journal) -> bool:
+    """True if the person wants something else meanwhile: to go on, or to stop."""
+    paused = journal.draft(system=True, status_changed=StatusChanged(phase=StatusChanged.PHASE_PAUSED))
+
+    def decide(row: SessionRecord) -> Change:
+        journal.pausing = row.pause_requested
+        if row.stop_requested or not row.pause_requested:
+            return Change()
+        told = () if row.state is State.PAUSED else (paused,)
+        return Change(drafts=told, state=State.PAUSED, wanted=False, wake_at=0.0, release_lease=True)
+
+    await _decided(journal, decide)
+    return not journal.pausing

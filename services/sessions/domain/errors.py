@@ -99,6 +99,30 @@ class TextNeeded(LucidError):
     default = "This answer needs some words with it."
 
 
+class QueueItemNotFound(LucidError):
+    """No message with this id waits in the queue, or it was withdrawn."""
+
+    code = Code.NOT_FOUND
+    reason = "QUEUE_ITEM_NOT_FOUND"
+    default = "This message is not in the queue."
+
+
+class QueueItemTaken(LucidError):
+    """The agent has the message already."""
+
+    code = Code.FAILED_PRECONDITION
+    reason = "QUEUE_ITEM_TAKEN"
+    default = "The agent has taken this message already."
+
+
+class QueueFull(LucidError):
+    """So many messages wait that no more are taken in."""
+
+    code = Code.RESOURCE_EXHAUSTED
+    reason = "QUEUE_FULL"
+    default = "Too many messages wait already."
+
+
 class StoreUnavailable(LucidError):
     """The database does not answer; nothing was changed."""
 

@@ -8,6 +8,8 @@ from enum import Enum
 
 from lucid.sessions.v1.event_pb2 import Event, PullRequestChanged
 
+from services.sessions.domain.waiting import NOTHING, Waiting
+
 
 class State(Enum):
     """Where a session stands; equals Session.State of the proto."""
@@ -63,6 +65,7 @@ class Repository:
 class SessionRecord:
     """A session's row. `turn_open`: a turn has started and not ended; new messages are queued.
 
+    `wanted`: there is work for an owner. `waiting`: as of `seq`. `pause_requested`: also while it is paused.
     `wake_at`: when a session that waits is taken up although nobody wants it, by the database's clock; 0 = never.
     `now`: that clock, inside a transition.
     """
@@ -83,8 +86,10 @@ class SessionRecord:
     seq: int = 0
     log_epoch: int = 1
     lease_epoch: int = 0
+    wanted: bool = False
     stop_requested: bool = False
     pause_requested: bool = False
+    waiting: Waiting = NOTHING
     title_by_user: bool = False
     wake_at: float = 0.0
     now: float = 0.0
@@ -161,3 +166,11 @@ class Lease:
 
     session_id: str
     epoch: int
+
+
+class Request(Enum):
+    """What a person wants of the owner of a running session; a stop outdoes a pause."""
+
+    NOTHING = 0
+    PAUSE = 1
+    STOP = 2

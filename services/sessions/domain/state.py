@@ -14,6 +14,7 @@ from lucid.sessions.v1.event_pb2 import (
 from services.sessions.domain.approvals import SESSION
 from services.sessions.domain.models import Policy
 from services.sessions.domain.policy import from_event
+from services.sessions.domain.waiting import FOLLOWED, NOTHING, Waiting, followed
 
 # Label of a Usage for a call that is no step of the agent: what it was for.
 PURPOSE = "purpose"
@@ -34,12 +35,14 @@ class SessionState:
     steps: int = 0
     phase: int = StatusChanged.PHASE_UNSPECIFIED
     stopping: bool = False
+    stop_seq: int = 0
     cloned: bool = False
     tree: str = ""
     pushes: int = 0
     session_cost_micros: int = 0
     unanswered: list[Event] = field(default_factory=list)
-    queue: list[tuple[str, str]] = field(default_factory=list)
+    waiting: Waiting = NOTHING
+    queue_texts: dict[str, str] = field(default_factory=dict)
     open_texts: dict[str, Event] = field(default_factory=dict)
     open_commands: dict[str, Event] = field(default_factory=dict)
     open_calls: dict[str, Event] = field(default_factory=dict)
@@ -54,18 +57,15 @@ class SessionState:
         """Takes the next event; kinds that change nothing here are passed over."""
         self.seq = event.seq
         kind = event.WhichOneof("payload") or ""
+        if kind in FOLLOWED:
+            self.waiting = followed(self.waiting, event)
         handler = _HANDLERS.get(kind)
         if handler is not None:
             handler(self, event)
 
-    @property
-    def asking(self) -> bool:
-        """A question to the person is open."""
-        return bool(self.asked)
-
-    def queue_order(self, without: str = "") -> list[str]:
-        """Ids of the waiting messages, first to be taken first."""
-        return [item for item, _ in self.queue if item != without]
+    def said_after_stop(self) -> list[Event]:
+        """Messages that came while a stop was under way: the next turn is theirs."""
+        return [event for event in self.unanswered if self.stopping and event.seq > self.stop_seq]
 
 
 def _user_message(state: SessionState, event: Event) -> None:
@@ -81,24 +81,24 @@ def _turn_started(state: SessionState, event: Event) -> None:
 
 
 def _turn_completed(state: SessionState, event: Event) -> None:
-    state.turn_open, state.stopping = False, False
-    state.unanswered.clear()
+    state.turn_open, state.unanswered = False, state.said_after_stop()
+    state.stopping = False
     state.asked.clear()
     state.answers.clear()
 
 
 def _status(state: SessionState, event: Event) -> None:
     state.phase = event.status_changed.phase
-    state.stopping = state.stopping or state.phase == StatusChanged.PHASE_STOPPING
+    if state.phase == StatusChanged.PHASE_STOPPING:
+        state.stopping, state.stop_seq = True, event.seq
 
 
 def _queue(state: SessionState, event: Event) -> None:
     change = event.queue_changed
-    texts = dict(state.queue)
-    texts[change.queue_item_id] = change.text or texts.get(change.queue_item_id, "")
     if change.change in (QueueChanged.CHANGE_TAKEN, QueueChanged.CHANGE_CANCELLED):
-        texts.pop(change.queue_item_id, None)
-    state.queue = [(item, texts[item]) for item in change.order if item in texts]
+        state.queue_texts.pop(change.queue_item_id, None)
+    elif change.text:
+        state.queue_texts[change.queue_item_id] = change.text
 
 
 def _usage(state: SessionState, event: Event) -> None:

@@ -130,3 +130,4 @@ class Outcome(Enum):
     INTERRUPTED = "interrupted"
     FAILED = "failed"
     LIMIT = "limit"
+    PAUSED = "paused"

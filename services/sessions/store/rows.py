@@ -1,11 +1,13 @@
 """Rows <-> domain."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
-from lucid.sessions.v1.event_pb2 import PullRequestChanged
+from lucid.sessions.v1.event_pb2 import Event, PullRequestChanged
 
 from services.sessions.domain.models import Budget, Change, Confirmation, Policy, Repository, SessionRecord, State
+from services.sessions.domain.waiting import FOLLOWED, NOTHING, Asked, Queued, Waiting, followed
 
 
 def to_record(row: Mapping[str, Any]) -> SessionRecord:
@@ -16,7 +18,12 @@ def to_record(row: Mapping[str, Any]) -> SessionRecord:
     pull_request = PullRequestChanged.FromString(row["pull_request"]) if row["pull_request"] else None
     same = {name: row[name] for name in _SAME} | {"now": row.get("now", 0.0)}
     return SessionRecord(
-        state=State(row["state"]), repository=repository, pull_request=pull_request, policy=_to_policy(row), **same
+        state=State(row["state"]),
+        repository=repository,
+        pull_request=pull_request,
+        policy=_to_policy(row),
+        waiting=_to_waiting(row["waiting"]),
+        **same,
     )
 
 
@@ -30,7 +37,7 @@ def new_row(record: SessionRecord, request_id: str) -> dict[str, Any]:
         "request_id": request_id,
         "pull_request": None,
         "last_hash": b"",
-        "wanted": False,
+        "waiting": "",
         "lease_owner": "",
         "lease_until": 0.0,
     }
@@ -52,6 +59,26 @@ def change_row(row: dict[str, Any], change: Change) -> None:
         row.update(_policy(change.policy))
     if change.release_lease:
         row.update(lease_owner="", lease_until=0.0)
+
+
+def followed_row(row: dict[str, Any], event: Event) -> None:
+    """Keeps what waits in step with the log."""
+    if event.WhichOneof("payload") in FOLLOWED:
+        row["waiting"] = _from_waiting(followed(_to_waiting(row["waiting"]), event))
+
+
+def _to_waiting(stored: str) -> Waiting:
+    if not stored:
+        return NOTHING
+    queue, asked = json.loads(stored)
+    return Waiting(tuple(Queued(*entry) for entry in queue), tuple(Asked(*entry) for entry in asked))
+
+
+def _from_waiting(waiting: Waiting) -> str:
+    if waiting == NOTHING:
+        return ""
+    queue = [[entry.item_id, entry.steer, entry.text_seq] for entry in waiting.queue]
+    return json.dumps([queue, [[asked.request_id, asked.about] for asked in waiting.asked]], separators=(",", ":"))
 
 
 def _repository(repository: Repository | None) -> dict[str, Any]:
@@ -105,6 +132,7 @@ _SAME = (
     "seq",
     "log_epoch",
     "lease_epoch",
+    "wanted",
     "stop_requested",
     "pause_requested",
     "title_by_user",

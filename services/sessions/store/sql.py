@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, func,
 from sqlalchemy.exc import IntegrityError
 
 from services.sessions.domain.errors import SessionNotFound
-from services.sessions.domain.models import Change, Draft, Lease, Leftover, SessionRecord
+from services.sessions.domain.models import Change, Draft, Lease, Leftover, Request, SessionRecord
 from services.sessions.ports import Transition
 from services.sessions.store import leftovers
 from services.sessions.store.database import Database
@@ -176,16 +176,16 @@ class SqlEventStore:
         rows = await self._database.write(lambda connection: connection.execute(claimed).mappings().all())
         return [to_record(dict(row)) for row in rows]
 
-    async def renew(self, worker: str, session_ids: Sequence[str]) -> dict[str, bool]:
-        """Extends leases; answers those still ours with whether a stop is requested."""
+    async def renew(self, worker: str, session_ids: Sequence[str]) -> dict[str, Request]:
+        """Extends leases; answers those still ours with what is requested of them."""
         renewed = (
             update(sessions)
             .where(sessions.c.session_id.in_(session_ids), sessions.c.lease_owner == worker)
             .values(lease_until=self._database.now + self._lease_seconds)
-            .returning(sessions.c.session_id, sessions.c.stop_requested)
+            .returning(sessions.c.session_id, sessions.c.stop_requested, sessions.c.pause_requested)
         )
         rows = await self._database.write(lambda connection: connection.execute(renewed).all())
-        return {session_id: bool(stop) for session_id, stop in rows}
+        return {session_id: _request(stop, pause) for session_id, stop, pause in rows}
 
     async def save_progress(self, items: Mapping[tuple[str, str, int], bytes]) -> None:
         """Check-points the bytes of open items; those of a session that is being deleted may be lost with it."""
@@ -214,3 +214,9 @@ class SqlEventStore:
         )
         rows = await self._database.read(lambda connection: connection.execute(query).all())
         return {(item, channel): data for item, channel, data in rows}
+
+
+def _request(stop: bool, pause: bool) -> Request:
+    if stop:
+        return Request.STOP
+    return Request.PAUSE if pause else Request.NOTHING

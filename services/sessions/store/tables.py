@@ -55,6 +55,8 @@ sessions = Table(
     Column("wanted", Boolean, nullable=False),
     Column("stop_requested", Boolean, nullable=False),
     Column("pause_requested", Boolean, nullable=False, server_default=false()),
+    # The fold of the log that says what waits (domain/waiting.py), as JSON; empty = nothing.
+    Column("waiting", Text, nullable=False, server_default=""),
     Column("wake_at", Float, nullable=False, server_default="0"),
     Column("lease_owner", String(64), nullable=False),
     Column("lease_epoch", Integer, nullable=False),

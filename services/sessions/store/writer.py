@@ -23,7 +23,7 @@ from services.sessions.domain.errors import Fenced, SessionNotFound, StoreUnavai
 from services.sessions.domain.models import Change, Draft, Lease
 from services.sessions.ports import Transition
 from services.sessions.store.database import AWAY, Database
-from services.sessions.store.rows import change_row, to_record
+from services.sessions.store.rows import change_row, followed_row, to_record
 from services.sessions.store.tables import events, progress, sessions
 
 log = logs.get_logger("lucid.sessions.writer")
@@ -33,7 +33,7 @@ Publish = Callable[[str, list[tuple[Event, bytes]]], None]
 _ENDS = ("text_completed", "command_completed")
 _MUTABLE = (
     "title", "state", "provider", "repo_full_name", "repo_url", "base_branch", "confinement", "pull_request",
-    "turn_open", "seq", "last_hash", "wanted", "stop_requested", "pause_requested", "wake_at", "lease_owner",
+    "turn_open", "seq", "last_hash", "wanted", "stop_requested", "pause_requested", "waiting", "wake_at", "lease_owner",
     "lease_until", "update_time", "title_by_user", "confirmation", "budget_cost_micros", "budget_steps",
     "budget_seconds", "fallback_model",
 )  # fmt: skip
@@ -249,6 +249,7 @@ def _store(group: _Group, row: dict[str, Any], draft: Draft) -> Event:
     group.stored.setdefault(session_id, []).append((event, data))
     if draft.key:
         group.by_key[session_id, draft.key] = event
+    followed_row(row, event)
     if event.WhichOneof("payload") in _ENDS:
         group.ended.append({"ended_session": session_id, "ended_item": event.item_id})
     return event

@@ -8,18 +8,22 @@ from services.sessions.usecases.owned import owned
 
 
 async def stop_session(ports: Ports, caller: str, session_id: str) -> bool:
-    """True if something ran. Durable when it is answered: also the next owner of a dead one honours it."""
+    """True if something ran, was about to, or was paused. Durable when it is answered: also the next owner of a dead
+    one honours it."""
     await owned(ports, caller, session_id)
     stopping = StatusChanged(phase=StatusChanged.PHASE_STOPPING)
     runs = False
 
     def decide(row: SessionRecord) -> Change:
         nonlocal runs
-        runs = row.turn_open
-        if not row.turn_open or row.stop_requested:
+        runs = row.turn_open or row.wanted
+        if not runs or row.stop_requested:
             return Change()
         return Change(
-            drafts=(Draft(Event(source=SOURCE_USER, status_changed=stopping)),), stop_requested=True, wanted=True
+            drafts=(Draft(Event(source=SOURCE_USER, status_changed=stopping)),),
+            stop_requested=True,
+            pause_requested=False,
+            wanted=True,
         )
 
     await ports.store.apply(session_id, decide)

@@ -14,7 +14,7 @@ from services.sessions.agent.asking import ask
 from services.sessions.agent.journal import Journal
 from services.sessions.agent.turns import begin_turn, end_turn
 from services.sessions.client import SessionsClient
-from services.sessions.domain.models import State
+from services.sessions.domain.models import Request, State
 from services.sessions.domain.work import Outcome
 from tests.service.sessions.conftest import KEY, Ground
 
@@ -126,6 +126,11 @@ async def test_every_rpc_on_somebody_elses_session_looks_absent(ground: Ground, 
             stranger.delete_session(pb.DeleteSessionRequest(session_id=session_id)),
             stranger.send_message(pb.SendMessageRequest(session_id=session_id, text="x")),
             stranger.stop_session(pb.StopSessionRequest(session_id=session_id)),
+            stranger.pause_session(pb.PauseSessionRequest(session_id=session_id)),
+            stranger.resume_session(pb.ResumeSessionRequest(session_id=session_id)),
+            stranger.update_queued_message(pb.UpdateQueuedMessageRequest(session_id=session_id, queue_item_id="q")),
+            stranger.move_queued_message(pb.MoveQueuedMessageRequest(session_id=session_id, queue_item_id="q")),
+            stranger.cancel_queued_message(pb.CancelQueuedMessageRequest(session_id=session_id, queue_item_id="q")),
             stranger.configure_session(pb.ConfigureSessionRequest(session_id=session_id)),
             stranger.resolve_approval(pb.ResolveApprovalRequest(session_id=session_id, request_id="q")),
             stranger.list_events(pb.ListEventsRequest(session_id=session_id)),
@@ -151,11 +156,12 @@ async def test_send_message_waits_while_a_turn_runs(ground: Ground, client: Sess
     assert second.queued
     assert again == first
     await journal.load()
-    assert journal.state.queue == [("c1", "m1"), ("c2", "m2")]
+    assert journal.state.queue_texts == {"c1": "m1", "c2": "m2"}
+    assert journal.state.waiting.order() == ["c1", "c2"]
     await end_turn(journal, Outcome.COMPLETED, 1.0)
     assert await begin_turn(journal)
     await journal.load()
-    assert journal.state.queue == [("c2", "m2")]
+    assert journal.state.queue_texts == {"c2": "m2"}
     events = (await client.list_events(pb.ListEventsRequest(session_id=session.session_id))).events
     taken = [
         event.queue_changed.queue_item_id for event in events if event.queue_changed.change == QueueChanged.CHANGE_TAKEN
@@ -180,17 +186,17 @@ async def test_begin_turn_lets_go_and_a_message_calls_back(ground: Ground, clien
 async def test_stop_session_is_durable_and_repeatable(ground: Ground, client: SessionsClient) -> None:
     session = await create(client)
     stop = pb.StopSessionRequest(session_id=session.session_id)
-    assert not (await client.stop_session(stop)).stopping
     journal = await owned(ground)
     assert await begin_turn(journal)
     assert (await client.stop_session(stop)).stopping
     assert (await client.stop_session(stop)).stopping
-    assert await ground.store.renew("w1", [session.session_id]) == {session.session_id: True}
+    assert await ground.store.renew("w1", [session.session_id]) == {session.session_id: Request.STOP}
     await journal.load()
     assert journal.state.stopping
     await end_turn(journal, Outcome.INTERRUPTED, 1.0)
     record = await ground.store.get(session.session_id)
     assert (record.state, record.turn_open, record.stop_requested) == (State.STOPPED, False, False)
+    assert not (await client.stop_session(stop)).stopping
     events = (await client.list_events(pb.ListEventsRequest(session_id=session.session_id))).events
     phases = [event.status_changed.phase for event in events if event.HasField("status_changed")]
     assert phases.count(StatusChanged.PHASE_STOPPING) == 1

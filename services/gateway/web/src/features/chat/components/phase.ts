@@ -23,6 +23,7 @@ const LOOKS: Readonly<Partial<Record<Phase, PhaseLook>>> = {
   [Phase.RUNNING]: phase('running', 'Working', 'busy', true, false),
   [Phase.WAITING_USER]: phase('waiting_user', 'Waits for you', 'ask', false, false),
   [Phase.WAITING_APPROVAL]: phase('waiting_approval', 'Waits for your decision', 'ask', true, false),
+  [Phase.PAUSING]: phase('pausing', 'Pausing', 'off', true, false),
   [Phase.PAUSED]: phase('paused', 'Paused', 'off', false, false, true),
   [Phase.STOPPING]: phase('stopping', 'Stopping', 'off', true, false),
   [Phase.STOPPED]: phase('stopped', 'Stopped', 'off', false, false),
