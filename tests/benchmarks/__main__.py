@@ -17,7 +17,7 @@ from typing import Any
 from tests.benchmarks import machine
 from tests.benchmarks.ground import Ground, ground
 from tests.benchmarks.role import ROOT
-from tests.benchmarks.scenarios import command, create, resume, start, steps, tokens
+from tests.benchmarks.scenarios import command, create, crowd, resume, start, steps, tokens
 from tests.benchmarks.table import Row, render
 
 RESULTS = ROOT / "test-results" / "benchmarks.json"
@@ -25,6 +25,7 @@ ALONE: dict[str, Callable[[], Awaitable[list[Row]]]] = {"start": start.run, "com
 # In this order: the first one wants a product that has done nothing yet.
 ON_GROUND: dict[str, Callable[[Ground], Awaitable[list[Row]]]] = {
     "tokens": tokens.run,
+    "crowd": crowd.run,
     "create": create.run,
     "steps": steps.run,
     "resume": resume.run,

@@ -1,8 +1,9 @@
 """The whole chain of a token: sessions answer a message each, and what they say is read from the page's socket.
 
 The job: `base_url`, `rpc`, `token`, `pid` (the product's), `sockets` (a list of lists of session ids), `tokens`,
-`rate`, `cid`. The result: `p50`, `p99`, `cpu` and `tokens` of the whole turns; `busy_cpu` and `busy_tokens` of the time
-in which all of them speak; `resident` bytes of the product before and in the middle.
+`rate`, `cid`, and `speakers` (session ids) where not each watch has a session of its own. The result: `p50`, `p99`,
+`cpu` and `tokens` of the whole turns; `busy_cpu` and `busy_tokens` of the time in which all of them speak; `resident`
+bytes of the product before and in the middle.
 """
 
 import asyncio
@@ -52,15 +53,14 @@ async def run(job: dict[str, Any]) -> dict[str, Any]:
     seen = _Seen()
     everyone = [session for group in job["sockets"] for session in group]
     sessions = SessionsClient(grpc.aio.insecure_channel(job["rpc"]), user_metadata(job["token"]))
-    async with aiohttp.ClientSession() as http:
-        readers = [asyncio.create_task(_follow(http, job, group, seen)) for group in job["sockets"]]
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http:
+        reading = asyncio.gather(*(_follow(http, job, group, seen) for group in job["sockets"]))
         try:
-            await _until(readers, seen, lambda: seen.caught_up == len(everyone))
-            return await _measure(job, sessions, everyone, readers, seen)
+            await _until(reading, seen, lambda: seen.caught_up == len(everyone))
+            return await _measure(job, sessions, job.get("speakers") or everyone, reading, seen)
         finally:
-            for reader in readers:
-                reader.cancel()
-            await asyncio.gather(*readers, return_exceptions=True)
+            reading.cancel()
+            await asyncio.gather(reading, return_exceptions=True)
 
 
 async def _follow(http: aiohttp.ClientSession, job: dict[str, Any], group: Sequence[str], seen: _Seen) -> None:
@@ -80,15 +80,15 @@ async def _read(socket: PageSocket, seen: _Seen) -> None:
 async def _measure(
     job: dict[str, Any],
     sessions: SessionsClient,
-    everyone: Sequence[str],
-    readers: "list[asyncio.Task[None]]",
+    speakers: Sequence[str],
+    reading: "asyncio.Future[list[None]]",
     seen: _Seen,
 ) -> dict[str, Any]:
     pid, resident = job["pid"], resident_bytes(job["pid"])
     say = marker("tokens", job["tokens"], job["cid"], job["rate"])
     began, cpu = time.monotonic(), cpu_seconds(pid)
     await asyncio.gather(
-        *(sessions.send_message(pb.SendMessageRequest(session_id=session, text=say)) for session in everyone)
+        *(sessions.send_message(pb.SendMessageRequest(session_id=session, text=say)) for session in speakers)
     )
     await asyncio.sleep(START_SECONDS - (time.monotonic() - began))
     busy_cpu, busy_tokens = cpu_seconds(pid), len(seen.latencies)
@@ -98,18 +98,18 @@ async def _measure(
         "busy_tokens": len(seen.latencies) - busy_tokens,
         "resident": [resident, resident_bytes(pid)],
     }
-    await _until(readers, seen, lambda: seen.ended == len(everyone))
+    watches = sum(map(len, job["sockets"]))
+    await _until(reading, seen, lambda: seen.ended == watches)
     return busy | {"cpu": cpu_seconds(pid) - cpu} | summary(seen.latencies)
 
 
-async def _until(readers: "list[asyncio.Task[None]]", seen: _Seen, holds: Any) -> None:
+async def _until(reading: "asyncio.Future[list[None]]", seen: _Seen, holds: Any) -> None:
     """Waits for what is to be seen; a reader that breaks off is an error at once."""
     async with asyncio.timeout(90):
         while not holds():
             seen.changed.clear()
             changed = asyncio.create_task(seen.changed.wait())
-            await asyncio.wait([*readers, changed], return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((reading, changed), return_when=asyncio.FIRST_COMPLETED)
             changed.cancel()
-            for reader in readers:
-                if reader.done():
-                    reader.result()
+            if reading.done():
+                reading.result()

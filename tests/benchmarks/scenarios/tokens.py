@@ -49,7 +49,7 @@ async def run(ground: Ground) -> list[Row]:
     rows: list[Row] = []
     resting: dict[int, int] = {}
     for size, repetitions in REPETITIONS.items():
-        sessions += await _ready(ground, size - len(sessions))
+        sessions += await ready_sessions(ground, size - len(sessions))
         resting[size] = resident_bytes(ground.pid)
         own, shared, bare = _Side(), _Side(), _Side()
         for _ in range(repetitions):
@@ -65,7 +65,7 @@ async def run(ground: Ground) -> list[Row]:
     return rows
 
 
-async def _ready(ground: Ground, number: int) -> list[str]:
+async def ready_sessions(ground: Ground, number: int) -> list[str]:
     """Ids of new sessions; a few at a time, as people would come."""
     made: list[str] = []
     for start in range(0, number, 5):
