@@ -21,6 +21,7 @@ from lucid.sessions.v1.event_pb2 import (
 
 from services.sessions.domain.errors import Resync, SessionNotFound
 from services.sessions.store.frames import delta_response, event_response, frame_response
+from services.sessions.store.waking import Waking
 
 MAX_BUFFERED = 8 * 1024 * 1024
 MAX_MESSAGE = 256 * 1024
@@ -85,6 +86,7 @@ class SessionStream:
     `adopted`: the started events, by item, of what an earlier owner has left open.
     """
 
+    waking: Waking = field(default_factory=Waking)
     seq: int = 0
     begin: int = 0
     answers: list[_Answer] = field(default_factory=list)
@@ -118,8 +120,7 @@ class SessionStream:
             return
         self.answers.append(_Answer(data, is_delta))
         self.buffered += len(data)
-        for watcher in self.watchers:
-            watcher.wake.set()
+        self.waking.wake(self.watchers)
         if self.buffered > MAX_BUFFERED or len(self.answers) & 1023 == 0:
             self._trim()
 
@@ -145,10 +146,14 @@ class Hub:
 
     def __init__(self) -> None:
         self._streams: dict[str, SessionStream] = {}
+        self._waking = Waking()
 
     def stream(self, session_id: str) -> SessionStream:
         """The session's stream, made if it is not in use yet."""
-        return self._streams.setdefault(session_id, SessionStream())
+        found = self._streams.get(session_id)
+        if found is None:
+            found = self._streams[session_id] = SessionStream(self._waking)
+        return found
 
     def publish(self, session_id: str, stored: Iterable[tuple[Event, bytes]]) -> None:
         """Events that have just become durable, in order."""
