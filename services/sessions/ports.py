@@ -112,6 +112,10 @@ class Models(Protocol):
     def default(self) -> str:
         """`provider/model`, or `demo`."""
 
+    @property
+    def fallback(self) -> str:
+        """The model that stands in where a session names none; empty = none."""
+
     def names(self) -> tuple[str, ...]:
         """Those to choose from, the default first."""
 
@@ -220,6 +224,8 @@ class Limits:
     model_retries: int = 4
     first_token_timeout: float = 300.0
     between_tokens_timeout: float = 120.0
+    context_window: int = 0
+    compact_at: float = 0.8
     question_timeout: float = 0.0
     confirmation: Confirmation = Confirmation.DEFAULT
 

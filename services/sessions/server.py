@@ -122,6 +122,8 @@ def _ports(
             conversation_timeout=settings.conversation_timeout,
             question_timeout=settings.question_timeout,
             confirmation=settings.confirmation,
+            context_window=settings.context_window,
+            compact_at=settings.compact_at,
         ),
         title_model=settings.title_model,
     )

@@ -26,6 +26,8 @@ class Settings:
     question_timeout: float = 0.0
     title_model: str = ""
     confirmation: Confirmation = Confirmation.DEFAULT
+    context_window: int = 0
+    compact_at: float = 0.8
     lease_seconds: float = 5.0
     sessions_at_once: int = 200
 
@@ -47,6 +49,8 @@ class Settings:
             conversation_timeout=float(env.get("CONVERSATION_TIMEOUT") or 1800),
             title_model=env.get("TITLE_MODEL", ""),
             confirmation=_confirmation(env.get("CONFIRMATION_MODE", "")),
+            context_window=int(env.get("CONTEXT_WINDOW") or 0),
+            compact_at=float(env.get("COMPACT_AT") or 0.8),
             question_timeout=float(env.get("QUESTION_TIMEOUT") or 0),
         )
 
@@ -69,4 +73,5 @@ def _providers(env: Mapping[str, str]) -> Providers:
         llm_api_key=env.get("LLM_API_KEY", ""),
         llm_base_url=env.get("LLM_BASE_URL", ""),
         default_model=env.get("DEFAULT_MODEL", ""),
+        fallback_model=env.get("FALLBACK_MODEL", ""),
     )

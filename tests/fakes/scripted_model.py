@@ -58,6 +58,7 @@ class OneModel:
     """The Models port with one model, whatever its name; names that begin with `no/` are unknown."""
 
     default = "test/model"
+    fallback = ""
 
     def __init__(self, model: Model) -> None:
         self.model = model
@@ -66,7 +67,8 @@ class OneModel:
         return (self.default,)
 
     def check(self, model: str, has_own_key: bool) -> None:
-        pass
+        if model.startswith("no/"):
+            raise UnknownModel
 
     def open(self, model: str) -> Model:
         if model.startswith("no/"):

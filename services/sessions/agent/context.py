@@ -2,10 +2,13 @@
 
 from collections.abc import Callable
 
-from lucid.sessions.v1.event_pb2 import CHANNEL_MESSAGE, Event
+from lucid.sessions.v1.event_pb2 import CHANNEL_MESSAGE, Event, ModelSelected
 
 from services.sessions.agent.arguments import plain
+from services.sessions.agent.facts import Facts
+from services.sessions.agent.history import History, size_of
 from services.sessions.domain.conversation import AssistantTurn, ToolCall, ToolResult, Turn, UserTurn
+from services.sessions.domain.state import PURPOSE
 
 REASONING = "reasoning"
 ARGUMENT_ERROR = "argument_error"
@@ -18,6 +21,9 @@ SUMMARY_LENGTH = 2000
 class Context:
     """Turns for the next model call. One answer of the model: the texts and calls up to the next tool result.
 
+    `window`: tokens that the model which answered last can take; 0 = not known. `fallback`: the model that stands in
+    for the session's own for the rest of the turn; empty = none.
+
     `summary`: the closing words of the turn. `ended`: the agent has said that it is done. `cwd`: where its last
     command left off. `thought_item_id`: the text that stands before what comes next.
     """
@@ -28,7 +34,11 @@ class Context:
         self.ended = False
         self.cwd = ""
         self.thought_item_id = ""
-        self._turns: list[Turn] = []
+        self.history = History()
+        self.facts = Facts()
+        self.window = 0
+        self.fallback = ""
+        self._begun = 0
         self._texts: list[str] = []
         self._calls: dict[str, ToolCall] = {}
         self._results: dict[str, ToolResult] = {}
@@ -38,13 +48,14 @@ class Context:
 
     def apply(self, event: Event) -> None:
         """Takes the next event; kinds that the model is not told about are passed over."""
+        self.facts.apply(event)
         handler = _HANDLERS.get(event.WhichOneof("payload") or "")
         if handler is not None:
             handler(self, event)
 
     def turns(self) -> tuple[Turn, ...]:
         """All turns so far. A call without a result gets one that says so; what was said in between comes after."""
-        return (*self._turns, *self._answer())
+        return (*self.history.turns(), *self._answer())
 
     def _answer(self) -> list[Turn]:
         turns: list[Turn] = []
@@ -53,13 +64,19 @@ class Context:
         turns += [self._results.get(call_id, ToolResult(call_id, NO_RESULT, ok=False)) for call_id in self._calls]
         return turns + self._later
 
+    def _begin_answer(self, event: Event) -> None:
+        if self._results:
+            self._close_answer()
+        self._begun = self._begun or event.seq
+
     def _close_answer(self) -> None:
-        self._turns += self._answer()
+        self.history.add(self._begun, self._answer())
+        self._begun = 0
         self._texts, self._later = [], []
         self._calls, self._results = {}, {}
 
     def _turn_started(self, event: Event) -> None:
-        self.ended, self.summary = False, ""
+        self.ended, self.summary, self.fallback = False, "", ""
 
     def _user_message(self, event: Event) -> None:
         self.ended = False
@@ -68,7 +85,7 @@ class Context:
             return
         self._close_answer()
         text = event.user_message.text
-        self._turns.append(UserTurn(text if self._turns else self._opening(text)))
+        self.history.add(event.seq, [UserTurn(text if self.history.turns() else self._opening(text))])
 
     def _text_started(self, event: Event) -> None:
         if event.labels.get(REASONING):
@@ -83,15 +100,13 @@ class Context:
         self.thought_item_id = event.item_id
         if reasoning or not done.text.strip():
             return
-        if self._results:
-            self._close_answer()
+        self._begin_answer(event)
         self._texts.append(done.text + CUT if done.interrupted else done.text)
         if done.channel == CHANNEL_MESSAGE and not done.interrupted:
             self.ended, self.summary = True, done.text.strip()[:SUMMARY_LENGTH]
 
     def _call_started(self, event: Event) -> None:
-        if self._results:
-            self._close_answer()
+        self._begin_answer(event)
         started = event.tool_call_started
         error = event.labels.get(ARGUMENT_ERROR, "")
         self._calls[event.item_id] = ToolCall(event.item_id, started.tool, plain(started.args), error)
@@ -115,10 +130,28 @@ class Context:
             self._commands.discard(event.item_id)
             self.cwd = event.command_completed.cwd_after or self.cwd
 
+    def _usage(self, event: Event) -> None:
+        if event.labels.get(PURPOSE):
+            return
+        self.window = event.usage.context_window
+        if event.usage.context_used:
+            self.history.counted(event.usage.context_used, size_of(self._answer()))
+
+    def _model_selected(self, event: Event) -> None:
+        if event.model_selected.reason == ModelSelected.REASON_FALLBACK:
+            self.fallback = event.model_selected.model
+
+    def _compacted(self, event: Event) -> None:
+        done = event.context_compacted
+        self.history.compact(done.from_seq, done.to_seq, done.summary, done.tokens_after)
+
 
 _HANDLERS: dict[str, Callable[[Context, Event], None]] = {
     "turn_started": Context._turn_started,
     "user_message": Context._user_message,
+    "usage": Context._usage,
+    "model_selected": Context._model_selected,
+    "context_compacted": Context._compacted,
     "text_started": Context._text_started,
     "text_completed": Context._text_completed,
     "tool_call_started": Context._call_started,

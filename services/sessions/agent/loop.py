@@ -4,11 +4,12 @@ All state is the log. Going on after a crash is therefore the same as going on: 
 under the same key), then the model is asked.
 """
 
+from services.sessions.agent.answer import Answer
 from services.sessions.agent.asking import holds_up
 from services.sessions.agent.failures import TurnFailed, empty_answers
 from services.sessions.agent.journal import Journal
 from services.sessions.agent.queue import take_steers
-from services.sessions.agent.steps import CUT, EMPTY, Answer, ask_model
+from services.sessions.agent.steps import CUT, EMPTY, ask_model
 from services.sessions.agent.tool_command import command_item
 from services.sessions.agent.tools import run_call
 from services.sessions.domain.work import Outcome

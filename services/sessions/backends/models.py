@@ -33,6 +33,7 @@ class Providers:
     llm_api_key: str = field(default="", repr=False)
     llm_base_url: str = ""
     default_model: str = ""
+    fallback_model: str = ""
 
 
 class _Adapter(LanguageModel, Protocol):
@@ -54,6 +55,11 @@ class ConfiguredModels:
     def default(self) -> str:
         """The operator's choice, else the first provider with a key, else the demo."""
         return self._providers.default_model or self._offered()[0]
+
+    @property
+    def fallback(self) -> str:
+        """The operator's choice."""
+        return self._providers.fallback_model
 
     def names(self) -> tuple[str, ...]:
         """Those to choose from, the default first. Others of a known provider are accepted too."""

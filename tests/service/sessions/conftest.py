@@ -28,6 +28,7 @@ class OneModel:
     """The Models port with the demo's name only."""
 
     default = "demo"
+    fallback = ""
 
     def names(self) -> tuple[str, ...]:
         return ("demo",)

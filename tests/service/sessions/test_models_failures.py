@@ -2,14 +2,19 @@
 
 import email.utils
 import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from services.sessions.agent.loop import run_turn
 from services.sessions.backends.anthropic import AnthropicModel
+from services.sessions.backends.models import ConfiguredModels, Providers
 from services.sessions.backends.openai import OpenAIModel
 from services.sessions.domain.conversation import FailureKind, ModelFailure, ModelRequest, UserTurn
+from services.sessions.domain.work import Outcome
 from tests.fakes.model_server import ModelServer, Say
+from tests.fakes.ports import World
 
 KIND = FailureKind
 SECRET = "org-secret-detail"
@@ -180,3 +185,27 @@ async def test_every_providers_hint_is_read(seconds: float, headers: dict[str, s
     failure = await _failure("openai", Say(refusal=(429, body, sent)))
     # A date counts whole seconds, and the request has taken some.
     assert failure.retry_after == pytest.approx(seconds, abs=5 if seconds in (30, 60) else 0.001)
+
+
+async def test_another_provider_never_sees_the_sessions_own_key() -> None:
+    """Two providers on real sockets: the own one is out of credit, the installation's other one goes on."""
+    spent = Say(refusal=(429, _openai("No.", "insufficient_quota", "insufficient_quota"), {}))
+    with ModelServer([spent]) as own, ModelServer([Say("Done.")]) as other:
+        models = ConfiguredModels(
+            Providers(
+                openai_api_key="sk-openai",
+                openai_base_url=f"{own.url}/v1",
+                anthropic_api_key="sk-anthropic",
+                anthropic_base_url=other.url,
+                fallback_model="anthropic/m",
+            )
+        )
+        world = World([])
+        world.ports = replace(world.ports, models=models)
+        world.record = replace(world.record, model="openai/m", model_key_sealed="eno-ym-ks")
+        assert await run_turn(await world.journal()) is Outcome.COMPLETED
+        await models.close()
+    assert "sk-my-one" in str(own.requests[0].headers)
+    assert "sk-my-one" not in str(other.requests)
+    assert "sk-anthropic" in str(other.requests[0].headers)
+    assert "sk-my-one" not in str(world.log.events)

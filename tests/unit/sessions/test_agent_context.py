@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from lucid.sessions.v1.event_pb2 import (
     CHANNEL_MESSAGE,
     CHANNEL_THOUGHT,
+    ContextCompacted,
     Event,
     TextCompleted,
     TextStarted,
@@ -19,6 +20,7 @@ from lucid.sessions.v1.event_pb2 import (
 )
 
 from services.sessions.agent.context import CUT, NO_RESULT, Context
+from services.sessions.agent.history import size_of
 from services.sessions.backends.anthropic import AnthropicModel
 from services.sessions.backends.openai import OpenAIModel
 from services.sessions.domain.conversation import (
@@ -51,6 +53,10 @@ def _result(item: str, ok: bool = True) -> Event:
 
 def _user(text: str) -> Event:
     return Event(user_message=UserMessage(text=text))
+
+
+def _compacted(from_seq: int, to_seq: int) -> Event:
+    return Event(context_compacted=ContextCompacted(from_seq=from_seq, to_seq=to_seq, summary="Notes.", tokens_after=9))
 
 
 def _folded(*events: Event) -> Context:
@@ -120,6 +126,7 @@ _EVENTS = st.one_of(
     ),
     st.builds(_call, st.sampled_from(_ITEMS)),
     st.builds(_result, st.sampled_from(_ITEMS), st.booleans()),
+    st.builds(_compacted, st.integers(0, 40), st.integers(0, 40)),
 )
 
 
@@ -128,15 +135,20 @@ _EVENTS = st.one_of(
 def test_any_log_gives_a_conversation_that_both_protocols_take(events: list[Event]) -> None:
     seen: set[str] = set()
     context, memo = Context(), dict[str, Any]()
-    for event in events:
+    compacted = False
+    for seq, event in enumerate(events, 1):
+        event.seq = seq
         if event.HasField("tool_call_started"):
             if event.item_id in seen:
                 continue  # item ids are unique in a log
             seen.add(event.item_id)
+        compacted = compacted or event.HasField("context_compacted")
         context.apply(event)
         _is_valid(context.turns(), memo)
+        assert context.history.size == size_of(context.history.turns())
     calls = [call.call_id for turn in context.turns() if isinstance(turn, AssistantTurn) for call in turn.calls]
-    assert sorted(calls) == sorted(seen)
+    assert set(calls) <= seen
+    assert compacted or sorted(calls) == sorted(seen)
 
 
 def _is_valid(turns: tuple[Turn, ...], memo: dict[str, Any]) -> None:
