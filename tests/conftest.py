@@ -3,6 +3,7 @@
 pytest_plugins = [
     "tests.grounds.databases",
     "tests.grounds.engine",
+    "tests.grounds.redis",
     "tests.grounds.product",
     "tests.grounds.browser",
 ]

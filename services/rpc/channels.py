@@ -20,6 +20,8 @@ OPTIONS = [
     ("grpc.http2.max_pings_without_data", 0),
     ("grpc.max_reconnect_backoff_ms", 2_000),
     ("grpc.initial_reconnect_backoff_ms", 100),
+    # A target may name several replicas.
+    ("grpc.lb_policy_name", "round_robin"),
 ]
 Answer = TypeVar("Answer")
 Connect = Callable[[str], grpc.aio.Channel]
@@ -36,7 +38,8 @@ class _RequestId(grpc.aio.UnaryUnaryClientInterceptor):
 
 
 def open_channel(target: str, local: InprocServer | None = None) -> grpc.aio.Channel:
-    """A channel to `inproc:` (needs `local`), `unix:/path`, `dns:///host:port` or `host:port`."""
+    """A channel to `inproc:` (needs `local`), `unix:/path`, `dns:///host:port` or `host:port`; to several replicas that
+    are called in turn, `ipv4:host:port,host:port`."""
     if target == INPROC:
         if local is None:
             msg = "inproc: needs the other service in this process; name its address instead."

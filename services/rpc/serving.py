@@ -28,6 +28,7 @@ class Service:
     """One service, built and not yet started.
 
     `register` calls the generated `add_…Servicer_to_server`; `access` names every method with who may call it.
+    `drain` ends what would go on for ever and hands over what others can go on with, while calls are still answered.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Service:
     access: Mapping[str, Access]
     start: Callable[[], Awaitable[None]]
     stop: Callable[[], Awaitable[None]]
+    drain: Callable[[], Awaitable[None]] | None = None
 
 
 class _Interceptor(grpc.aio.ServerInterceptor):
@@ -93,8 +95,10 @@ async def grpc_server(services: Sequence[Service], listen: str, verifier: Verifi
     try:
         yield port
     finally:
+        # Health first, so that nobody new is sent here.
         await state.enter_graceful_shutdown()
-        await server.stop(DRAIN_SECONDS)
+        drains = [service.drain() for service in services if service.drain is not None]
+        await asyncio.gather(server.stop(DRAIN_SECONDS), *drains)
 
 
 async def run_alone(service: Service, listen: str, verifier: Verifier) -> None:

@@ -61,6 +61,12 @@ class EventStore(Protocol):
         """Takes over sessions that are wanted, or whose time to wake has come, and whose lease is free or has run out,
         each with a new epoch; not those `held`."""
 
+    async def heads(self, session_ids: Collection[str]) -> dict[str, int]:
+        """The last number of each session's log; those that are gone are missing."""
+
+    async def release(self, worker: str) -> None:
+        """Gives all leases of a worker back at once."""
+
     async def renew(self, worker: str, session_ids: Sequence[str]) -> dict[str, Request]:
         """Extends leases; answers those still ours with what is requested of them."""
 
@@ -198,6 +204,19 @@ class Signals(Protocol):
 
     def deleted(self, session_id: str) -> None:
         """The session is gone."""
+
+
+class Bus(Protocol):
+    """Carries messages between the replicas of this service. Any of them may be lost or late; nothing is kept."""
+
+    async def send(self, messages: Sequence[tuple[str, bytes]]) -> list[int]:
+        """Publishes (topic, data) in order; how many have got each. Raises ConnectionError: any of it may be lost."""
+
+    def listen(self, topics: Sequence[str]) -> AsyncGenerator[bytes, None]:
+        """What is published from now on, after one empty message that says so. Raises ConnectionError."""
+
+    async def close(self) -> None:
+        """Ends the connections."""
 
 
 class Sealer(Protocol):

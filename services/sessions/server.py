@@ -14,12 +14,14 @@ from services.sessions.agent.runner import Runner
 from services.sessions.agent.signals import LocalSignals
 from services.sessions.backends.integrations import IntegrationsForge
 from services.sessions.backends.models import ConfiguredModels
+from services.sessions.backends.redis import RedisBus
 from services.sessions.backends.sandbox import SandboxWorkspace
 from services.sessions.backends.sealing import JweSealer
-from services.sessions.ports import Limits, Ports
+from services.sessions.ports import Limits, Ports, Signals
 from services.sessions.servicer import SessionsServicer
 from services.sessions.settings import Settings
 from services.sessions.store.database import open_database
+from services.sessions.store.replica import Replica
 from services.sessions.store.sql import SqlEventStore
 from services.sessions.store.watching import LiveWatching
 
@@ -57,14 +59,16 @@ def access() -> dict[str, Access]:
 
 async def build(settings: Settings, connect: Callable[[str], grpc.aio.Channel], parts: Parts = PARTS) -> Service:
     """The service, not yet started."""
-    live = LiveWatching()
+    local = LocalSignals()
+    replica = Replica(RedisBus(settings.redis_url), local) if settings.redis_url else None
+    live = replica.live if replica else LiveWatching()
     database = open_database(settings.database_url)
     store = parts.store(database, live.publish, settings.lease_seconds, live.forget)
     live.backed_by(store)
-    signals = LocalSignals()
+    signals = replica.signals if replica else local
     models = parts.models(settings.providers)
     ports = _ports(settings, connect, parts, store, live, signals, models)
-    runner = Runner(ports, signals, settings.lease_seconds, settings.sessions_at_once)
+    runner = Runner(ports, local, settings.lease_seconds, settings.sessions_at_once)
     sweeper = Sweeper(ports)
 
     warming: list[asyncio.Task[None]] = []
@@ -72,10 +76,17 @@ async def build(settings: Settings, connect: Callable[[str], grpc.aio.Channel], 
     async def start() -> None:
         settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         await store.start()
+        if replica:
+            replica.start()
         await runner.start()
         await sweeper.start()
         # Providers' clients take seconds to load: not at the start, not at the first message either.
         warming.append(asyncio.create_task(models.warm(), name="warm-models"))
+
+    async def drain() -> None:
+        live.leave()
+        await runner.stop()
+        signals.wanted()
 
     async def stop() -> None:
         for task in warming:
@@ -84,6 +95,8 @@ async def build(settings: Settings, connect: Callable[[str], grpc.aio.Channel], 
         await sweeper.stop()
         await runner.stop()
         await models.close()
+        if replica:
+            await replica.stop()
         await store.stop()
 
     return Service(
@@ -95,6 +108,7 @@ async def build(settings: Settings, connect: Callable[[str], grpc.aio.Channel], 
         access=access(),
         start=start,
         stop=stop,
+        drain=drain,
     )
 
 
@@ -104,7 +118,7 @@ def _ports(
     parts: Parts,
     store: SqlEventStore,
     live: LiveWatching,
-    signals: LocalSignals,
+    signals: Signals,
     models: ConfiguredModels,
 ) -> Ports:
     key = settings.internal_api_key

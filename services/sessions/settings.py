@@ -10,13 +10,14 @@ from services.sessions.domain.models import Confirmation
 
 @dataclass(frozen=True)
 class Settings:
-    """Times in seconds. Empty keys and addresses mean: not set up."""
+    """Times in seconds. Empty keys and addresses mean: not set up; without `redis_url` this is the only replica."""
 
     data_dir: Path
     database_url: str
     session_secret: str
     internal_api_key: str
     encryption_key: str
+    redis_url: str = ""
     sandbox_target: str = "inproc:"
     integrations_target: str = "inproc:"
     rpc_listen: str = "127.0.0.1:50051"
@@ -41,6 +42,7 @@ class Settings:
             session_secret=env.get("SESSION_SECRET", ""),
             internal_api_key=env.get("INTERNAL_API_KEY", ""),
             encryption_key=env.get("ENCRYPTION_KEY", ""),
+            redis_url=env.get("REDIS_URL", "").strip(),
             sandbox_target=env.get("SANDBOX_TARGET") or "inproc:",
             integrations_target=env.get("INTEGRATIONS_TARGET") or "inproc:",
             rpc_listen=env.get("RPC_LISTEN") or "127.0.0.1:50051",

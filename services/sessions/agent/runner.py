@@ -22,13 +22,14 @@ from services.sessions.agent.signals import LocalSignals
 from services.sessions.agent.titles import Titles
 from services.sessions.agent.turns import begin_turn, end_turn
 from services.sessions.domain.errors import Fenced, SessionNotFound, StoreUnavailable
-from services.sessions.domain.models import Change, Request
+from services.sessions.domain.models import Change, Request, SessionRecord
 from services.sessions.domain.work import Outcome
 from services.sessions.ports import Ports
 
 log = logs.get_logger("lucid.sessions.runner")
 POLL_SECONDS = 1.0
 CHECKPOINT_SECONDS = 0.25
+CLAIM_AT_ONCE = 20
 
 
 @dataclass
@@ -67,6 +68,7 @@ class Runner:
         self._saved: dict[tuple[str, str, int], int] = {}
         self._background: list[asyncio.Task[None]] = []
         self._titles = Titles(ports)
+        self._leaving = False
         signals.on_stop = self._stop_session
         signals.on_pause = self._pause_session
         signals.on_deleted = self._abandon
@@ -74,10 +76,15 @@ class Runner:
     async def start(self) -> None:
         """Begins to look for work."""
         for name, step in (("claim", self._claim), ("renew", self._renew), ("checkpoint", self._checkpoint)):
-            self._background.append(asyncio.create_task(_for_ever(name, step), name=f"sessions-{name}"))
+            self._background.append(asyncio.create_task(self._repeat(name, step), name=f"sessions-{name}"))
 
     async def stop(self) -> None:
         """Hands all sessions over: what is open is kept, the leases are given back at once."""
+        # A claim under way comes to its end: what it takes is given back with the rest.
+        self._leaving = True
+        self._signals.wanted()
+        if self._background:
+            await asyncio.wait(self._background[:1], timeout=POLL_SECONDS)
         for task in self._background:
             task.cancel()
         drives = [running.drive for running in self._running.values()]
@@ -86,22 +93,39 @@ class Runner:
         for drive in drives:
             drive.cancel()
         await asyncio.gather(*self._background, *drives, self._titles.stop(), return_exceptions=True)
+        with contextlib.suppress(LucidError):
+            await self._ports.store.release(self._worker)
+
+    async def _repeat(self, name: str, step: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        while not self._leaving:
+            try:
+                await step()
+            except Exception as error:
+                log.error("background step failed", extra={"step": name}, exc_info=error)
+                await asyncio.sleep(POLL_SECONDS)
 
     async def _claim(self) -> None:
         # Cleared before the look: a signal that comes while it is made is seen in the next one.
         self._signals.work.clear()
-        room = self._capacity - len(self._running)
+        room = min(self._capacity - len(self._running), CLAIM_AT_ONCE)
         if room > 0:
             # After a sleep of the machine our own leases have run out too: they are renewed, not taken over.
-            for record in await self._ports.store.claim(self._worker, min(room, 20), list(self._running)):
-                journal = Journal(self._ports, record)
-                drive = asyncio.create_task(self._drive(journal), name=f"drive-{record.session_id}")
-                self._running[record.session_id] = _Running(journal, drive)
-                # Not by the drive itself: one that is cancelled before its first step would never be let go.
-                drive.add_done_callback(partial(self._ended, record.session_id))
+            claimed = await self._ports.store.claim(self._worker, room, list(self._running))
+            for record in claimed:
+                self._own(record)
+            if len(claimed) == room:
+                # There may be more, as after the end of a replica; others claim in between.
+                return
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(POLL_SECONDS):
                 await self._signals.work.wait()
+
+    def _own(self, record: SessionRecord) -> None:
+        journal = Journal(self._ports, record)
+        drive = asyncio.create_task(self._drive(journal), name=f"drive-{record.session_id}")
+        self._running[record.session_id] = _Running(journal, drive)
+        # Not by the drive itself: one that is cancelled before its first step would never be let go.
+        drive.add_done_callback(partial(self._ended, record.session_id))
 
     async def _renew(self) -> None:
         await asyncio.sleep(self._renew_seconds)
@@ -259,12 +283,3 @@ async def _unreachable(journal: Journal, error: ConnectionError) -> Outcome:
     await journal.append(journal.draft(system=True, error=card))
     await recovery.interrupt(journal)
     return Outcome.FAILED
-
-
-async def _for_ever(name: str, step: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    while True:
-        try:
-            await step()
-        except Exception as error:
-            log.error("background step failed", extra={"step": name}, exc_info=error)
-            await asyncio.sleep(POLL_SECONDS)

@@ -129,3 +129,11 @@ class StoreUnavailable(LucidError):
     code = Code.UNAVAILABLE
     reason = "STORE_UNAVAILABLE"
     default = "The database does not answer; try again."
+
+
+class Leaving(LucidError):
+    """This replica is about to end; the same call is answered by another one."""
+
+    code = Code.UNAVAILABLE
+    reason = "LEAVING"
+    default = "This server is about to end; try again."

@@ -19,7 +19,8 @@ from lucid.sessions.v1.event_pb2 import (
     Reset,
 )
 
-from services.sessions.domain.errors import Resync, SessionNotFound
+from services.rpc.errors import LucidError
+from services.sessions.domain.errors import Leaving, Resync, SessionNotFound
 from services.sessions.store.frames import delta_response, event_response, frame_response
 from services.sessions.store.waking import Waking
 
@@ -28,8 +29,8 @@ MAX_MESSAGE = 256 * 1024
 DELTA_PIECE = 64 * 1024
 HEARTBEAT_SECONDS = 15.0
 _TEXTS = frozenset({CHANNEL_THOUGHT, CHANNEL_MESSAGE})
-_STARTS = frozenset({"text_started", "command_started"})
-_ENDS = frozenset({"text_completed", "command_completed"})
+STARTS = frozenset({"text_started", "command_started"})
+ENDS = frozenset({"text_completed", "command_completed"})
 
 
 @dataclass
@@ -45,24 +46,29 @@ class OpenBytes:
 
 @dataclass
 class _Answer:
+    """`late`: the number of an event that is told again, to those only whose window begins after it."""
+
     data: bytes
     is_delta: bool
+    late: int = 0
 
 
 class Watcher:
-    """A cursor into a session's answers."""
+    """A cursor into a session's answers. `first`: it was not shown the events up to this one."""
 
-    def __init__(self, stream: "SessionStream", durable_only: bool) -> None:
+    def __init__(self, stream: "SessionStream", durable_only: bool, first: int = 0) -> None:
         self._stream = stream
         self._durable_only = durable_only
+        self._first = first
+        self.picky = durable_only
         self.position = stream.end
         self.wake = asyncio.Event()
 
     def take(self) -> bytes:
         """Everything that waits, joined, at most MAX_MESSAGE (or one answer). Raises Resync if too much was missed."""
         stream = self._stream
-        if stream.deleted:
-            raise SessionNotFound
+        if stream.ending is not None:
+            raise stream.ending
         if self.position < stream.begin:
             raise Resync
         parts: list[bytes] = []
@@ -72,18 +78,21 @@ class Watcher:
             if size and size + len(answer.data) > MAX_MESSAGE:
                 return b"".join(parts)
             self.position += 1
-            if not (self._durable_only and answer.is_delta):
+            if not self.picky or self._wants(answer):
                 parts.append(answer.data)
                 size += len(answer.data)
         self.wake.clear()
         return b"".join(parts)
+
+    def _wants(self, answer: _Answer) -> bool:
+        return not (self._durable_only and answer.is_delta) and answer.late <= self._first
 
 
 @dataclass
 class SessionStream:
     """A session in use. `seq`: the last event published here (0: none yet).
 
-    `adopted`: the started events, by item, of what an earlier owner has left open.
+    `adopted`: the started events, by item, of what an earlier owner has left open. `ending`: what watchers are told.
     """
 
     waking: Waking = field(default_factory=Waking)
@@ -95,7 +104,7 @@ class SessionStream:
     adopted: dict[str, tuple[int, bytes]] = field(default_factory=dict)
     watchers: set[Watcher] = field(default_factory=set)
     pins: int = 0
-    deleted: bool = False
+    ending: type[LucidError] | None = None
 
     @property
     def end(self) -> int:
@@ -111,18 +120,24 @@ class SessionStream:
         """The answer at a position that is still kept."""
         return self.answers[position - self.begin]
 
-    def push(self, data: bytes, *, is_delta: bool) -> None:
+    def push(self, data: bytes, *, is_delta: bool, late: int = 0) -> None:
         """Adds an answer and wakes the watchers; without any it is dropped."""
         if not self.watchers:
             self.begin += len(self.answers)
             self.answers.clear()
             self.buffered = 0
             return
-        self.answers.append(_Answer(data, is_delta))
+        self.answers.append(_Answer(data, is_delta, late))
         self.buffered += len(data)
         self.waking.wake(self.watchers)
         if self.buffered > MAX_BUFFERED or len(self.answers) & 1023 == 0:
             self._trim()
+
+    def push_late(self, seq: int, data: bytes) -> None:
+        """Tells an event again to those whose window begins after it."""
+        for watcher in self.watchers:
+            watcher.picky = True
+        self.push(data, is_delta=False, late=seq)
 
     def _trim(self) -> None:
         """Drops what everybody has; beyond the bound also what a slow one has not: it is told to resync."""
@@ -136,6 +151,12 @@ class SessionStream:
         self.begin += keep
         self.buffered = size
 
+    def end_watchers(self, ending: type[LucidError]) -> None:
+        """Their streams end with this."""
+        self.ending = ending
+        for watcher in self.watchers:
+            watcher.wake.set()
+
     def open_items(self) -> list[OpenBytes]:
         """Items whose started event is in the log, in the order of those events."""
         return sorted((item for item in self.items.values() if item.started_seq), key=lambda item: item.started_seq)
@@ -147,6 +168,7 @@ class Hub:
     def __init__(self) -> None:
         self._streams: dict[str, SessionStream] = {}
         self._waking = Waking()
+        self.leaving = False
 
     def stream(self, session_id: str) -> SessionStream:
         """The session's stream, made if it is not in use yet."""
@@ -184,14 +206,14 @@ class Hub:
     def _follow_item(stream: SessionStream, event: Event, data: bytes) -> None:
         """Marks the item of a started event, and lets go of that of a completed one."""
         kind = event.WhichOneof("payload")
-        if kind not in _STARTS and kind not in _ENDS:
+        if kind not in STARTS and kind not in ENDS:
             return
         for key in [key for key in stream.items if key[0] == event.item_id]:
-            if kind in _ENDS:
+            if kind in ENDS:
                 del stream.items[key]
             else:
                 stream.items[key].started_seq, stream.items[key].started = event.seq, data
-        if kind in _ENDS:
+        if kind in ENDS:
             stream.adopted.pop(event.item_id, None)
 
     def open(self, session_id: str, item_id: str, channel: int, data: bytes = b"") -> None:
@@ -237,9 +259,13 @@ class Hub:
         """The session is deleted: its watchers are told."""
         stream = self._streams.pop(session_id, None)
         if stream is not None:
-            stream.deleted = True
-            for watcher in stream.watchers:
-                watcher.wake.set()
+            stream.end_watchers(SessionNotFound)
+
+    def leave(self) -> None:
+        """This process is about to end: watchers are told to come back, which leads them elsewhere."""
+        self.leaving = True
+        for stream in self._streams.values():
+            stream.end_watchers(Leaving)
 
     def release(self, session_id: str) -> None:
         """Keeps nothing of a session that nobody follows and nobody runs."""

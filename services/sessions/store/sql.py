@@ -187,6 +187,17 @@ class SqlEventStore:
         rows = await self._database.write(lambda connection: connection.execute(renewed).all())
         return {session_id: _request(stop, pause) for session_id, stop, pause in rows}
 
+    async def heads(self, session_ids: Collection[str]) -> dict[str, int]:
+        """The last number of each session's log; those that are gone are missing."""
+        query = select(sessions.c.session_id, sessions.c.seq).where(sessions.c.session_id.in_(session_ids))
+        rows = await self._database.read(lambda connection: connection.execute(query).all())
+        return {session_id: seq for session_id, seq in rows}  # noqa: C416 typed rows
+
+    async def release(self, worker: str) -> None:
+        """Gives all leases of a worker back at once."""
+        released = update(sessions).where(sessions.c.lease_owner == worker).values(lease_owner="", lease_until=0.0)
+        await self._database.write(lambda connection: connection.execute(released))
+
     async def save_progress(self, items: Mapping[tuple[str, str, int], bytes]) -> None:
         """Check-points the bytes of open items; those of a session that is being deleted may be lost with it."""
         where = [{"session": session_id, "item": item, "chan": channel} for session_id, item, channel in items]

@@ -4,7 +4,8 @@ from collections.abc import AsyncGenerator, Sequence
 
 from lucid.sessions.v1.event_pb2 import CaughtUp, Frame, ItemCursor
 
-from services.sessions.domain.errors import CursorBeyondEnd
+from services.sessions.domain.errors import CursorBeyondEnd, Leaving
+from services.sessions.domain.models import SessionRecord
 from services.sessions.ports import EventStore
 from services.sessions.store.frames import event_response, frame_response
 from services.sessions.store.live import MAX_MESSAGE, Hub, SessionStream, Watcher, follow, reset, snapshot
@@ -34,6 +35,9 @@ class LiveWatching(Hub):
         try:
             record = await self._store.get(session_id)
             stream.seq = stream.seq or record.seq
+            await self._catch_up(stream, record)
+            if self.leaving:
+                raise Leaving
             if epoch and epoch != record.log_epoch:
                 yield reset(record.log_epoch)
                 after_seq, items = 0, ()
@@ -44,6 +48,9 @@ class LiveWatching(Hub):
         finally:
             stream.pins -= 1
             self.release(session_id)
+
+    async def _catch_up(self, stream: SessionStream, record: SessionRecord) -> None:
+        """Where other processes write too, this is when to learn what they have written."""
 
     async def _follow_from(
         self,
@@ -57,7 +64,7 @@ class LiveWatching(Hub):
         windowed = bool(last_n) and not after_seq
         first = max(0, stream.seq - last_n) if windowed else after_seq
         # Registration and snapshot are one step: nothing falls between, nothing comes twice.
-        watcher = Watcher(stream, durable_only)
+        watcher = Watcher(stream, durable_only, first if windowed else 0)
         stream.watchers.add(watcher)
         try:
             head = stream.seq

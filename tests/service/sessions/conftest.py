@@ -13,11 +13,13 @@ from services.rpc.identity import Verifier, sign_access_token, user_metadata
 from services.rpc.serving import Service
 from services.rpc.testing import serving
 from services.sessions.agent.signals import LocalSignals
+from services.sessions.backends.redis import RedisBus
 from services.sessions.domain.errors import UnknownModel
 from services.sessions.ports import Limits, Ports
 from services.sessions.server import SERVICE, access
 from services.sessions.servicer import SessionsServicer
 from services.sessions.store.database import open_database
+from services.sessions.store.replica import Replica
 from services.sessions.store.sql import SqlEventStore
 from services.sessions.store.watching import LiveWatching
 
@@ -60,14 +62,18 @@ class Ground:
     live: LiveWatching
     channel: grpc.aio.Channel
     stub: Any
+    local: LocalSignals
 
     def me(self, user: str = "u1") -> Any:
         return user_metadata(sign_access_token(SECRET, user, 600))
 
 
 @contextlib.asynccontextmanager
-async def sessions_ground(database_url: str) -> AsyncIterator[Ground]:
-    live = LiveWatching()
+async def sessions_ground(database_url: str, redis_url: str = "") -> AsyncIterator[Ground]:
+    """With `redis_url` one of several replicas."""
+    signals = LocalSignals()
+    replica = Replica(RedisBus(redis_url), signals) if redis_url else None
+    live = replica.live if replica else LiveWatching()
     store = SqlEventStore(open_database(database_url), live.publish, 5.0, live.forget)
     live.backed_by(store)
     nothing = cast(Any, Nothing())
@@ -79,20 +85,31 @@ async def sessions_ground(database_url: str) -> AsyncIterator[Ground]:
         forge=nothing,
         clock=nothing,
         sealer=cast(Any, PlainSealer()),
-        signals=LocalSignals(),
+        signals=replica.signals if replica else signals,
         limits=Limits(),
     )
     servicer = SessionsServicer(ports)
+
+    async def start() -> None:
+        await store.start()
+        if replica:
+            replica.start()
+
+    async def stop() -> None:
+        if replica:
+            await replica.stop()
+        await store.stop()
+
     service = Service(
         "sessions",
         (SERVICE.full_name,),
         lambda server: pb_grpc.add_SessionsServiceServicer_to_server(servicer, server),
         access(),
-        store.start,
-        store.stop,
+        start,
+        stop,
     )
     async with serving(service, verifier=Verifier(SECRET, KEY)) as channel:
-        yield Ground(ports, store, live, channel, pb_grpc.SessionsServiceStub(channel))
+        yield Ground(ports, store, live, channel, pb_grpc.SessionsServiceStub(channel), signals)
 
 
 @pytest.fixture
