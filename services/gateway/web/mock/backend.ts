@@ -6,13 +6,16 @@ import type { WebSocket } from 'ws';
 import { AccountsService, StreamRequestSchema, StreamResponseSchema } from '@gen/lucid/gateway/v1/accounts_pb';
 import { IntegrationsService, PullRequest_State } from '@gen/lucid/integrations/v1/integrations_pb';
 import { SandboxService } from '@gen/lucid/sandbox/v1/sandbox_pb';
-import { Source } from '@gen/lucid/sessions/v1/event_pb';
+import { Source, StatusChanged_Phase as Phase } from '@gen/lucid/sessions/v1/event_pb';
 import { Session_State, SessionsService, WatchEventsResponseSchema } from '@gen/lucid/sessions/v1/sessions_pb';
 import { MockLog } from './log';
+import { MockQueue } from './queue';
 import { DIFF, Script } from './script';
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+const user = { userId: 'usr_1', email: 'ada@example.com', name: 'Ada' };
 const logs = new Map<string, MockLog>();
+const queues = new Map<string, MockQueue>();
 let signedIn = false;
 let merged = false;
 let hint = '';
@@ -40,8 +43,10 @@ function list() {
 function start(task: string) {
   const log = new MockLog(`ses_mock${logs.size + 1}`);
   logs.set(log.sessionId, log);
+  const queue = new MockQueue(log);
+  queues.set(log.sessionId, queue);
   const script = new Script(log, pause);
-  void script.run(task).then(() => (task.includes('rare') ? script.rare() : undefined));
+  void script.run(task).then(() => (task.includes('rare') ? script.rare(queue) : undefined));
   return log;
 }
 
@@ -60,7 +65,6 @@ function on<M extends DescMethodUnary>(
 }
 type MessageShapeOf<M extends DescMethodUnary> = import('@bufbuild/protobuf').MessageShape<M['input']>;
 
-const user = { userId: 'usr_1', email: 'ada@example.com', name: 'Ada' };
 on(AccountsService.method.getAccount, () => (signedIn ? { user } : refuse(16, 'not signed in')));
 on(AccountsService.method.getInstallation, () => ({
   devLogin: true,
@@ -75,13 +79,52 @@ on(SessionsService.method.deleteSession, ({ sessionId }) => {
   logs.delete(sessionId);
   return {};
 });
-on(SessionsService.method.sendMessage, ({ sessionId, text, clientMessageId }) => {
-  const event = logs.get(sessionId)?.append({ case: 'userMessage', value: { text, clientMessageId } }, '', Source.USER);
-  return { seq: event?.seq ?? 0, clientMessageId };
+const working = new Set([Phase.RUNNING, Phase.PAUSED, Phase.WAITING_APPROVAL]);
+on(SessionsService.method.sendMessage, ({ sessionId, text, clientMessageId, delivery }) => {
+  const log = logs.get(sessionId) ?? refuse(5, 'no');
+  if (working.has(log.phase)) queues.get(sessionId)?.add(clientMessageId, text, delivery);
+  else log.append({ case: 'userMessage', value: { text, clientMessageId } }, '', Source.USER);
+  return { seq: log.events.length, clientMessageId };
 });
-on(SessionsService.method.stopSession, () => ({ stopping: true }));
+const queueOf = (sessionId: string): MockQueue => queues.get(sessionId) ?? refuse(5, 'no');
+on(SessionsService.method.updateQueuedMessage, ({ sessionId, queueItemId, text, delivery }) => {
+  queueOf(sessionId).update(queueItemId, text, delivery);
+  return {};
+});
+on(SessionsService.method.moveQueuedMessage, ({ sessionId, queueItemId, place }) => {
+  queueOf(sessionId).move(queueItemId, place);
+  return {};
+});
+on(SessionsService.method.cancelQueuedMessage, ({ sessionId, queueItemId }) => {
+  queueOf(sessionId).cancel(queueItemId);
+  return {};
+});
+const become = (sessionId: string, phase: Phase): void => {
+  logs.get(sessionId)?.append({ case: 'statusChanged', value: { phase } }, '', Source.SYSTEM);
+};
+on(SessionsService.method.stopSession, ({ sessionId }) => {
+  become(sessionId, Phase.STOPPED);
+  return { stopping: true };
+});
+on(SessionsService.method.pauseSession, ({ sessionId }) => {
+  become(sessionId, Phase.PAUSED);
+  return { pausing: true };
+});
+on(SessionsService.method.resumeSession, ({ sessionId }) => {
+  become(sessionId, Phase.RUNNING);
+  return { resumed: true };
+});
+on(SessionsService.method.configureSession, ({ sessionId, confirmation, budget, fallbackModel }) => {
+  const value = { confirmation, fallbackModel: fallbackModel ?? '', ...(budget && { budget }) };
+  logs.get(sessionId)?.append({ case: 'sessionConfigured', value }, '', Source.USER);
+  return {};
+});
+on(SessionsService.method.listEvents, ({ sessionId, beforeSeq, pageSize }) => {
+  const events = logs.get(sessionId)?.events ?? [];
+  return { events: events.slice(Math.max(0, beforeSeq - 1 - pageSize), beforeSeq - 1), lastSeq: events.length };
+});
 on(SessionsService.method.resolveApproval, ({ sessionId, requestId, optionId, text }) => {
-  logs.get(sessionId)?.append({ case: 'approvalResolved', value: { requestId, optionId, text } }, '', Source.USER);
+  logs.get(sessionId)?.append({ case: 'approvalResolved', value: { requestId, optionId, text, by: user.userId } }, '', Source.USER);
   return {};
 });
 on(SessionsService.method.listModels, () => ({
@@ -179,7 +222,7 @@ export const backend = {
         send({ case: 'end', value: { streamId, code: 5, reason: 'SESSION_NOT_FOUND' } });
         return;
       }
-      const end = log.watch(watch?.afterSeq ?? 0, watch?.items ?? [], (frame) => {
+      const end = log.watch(watch?.afterSeq ?? 0, watch?.lastN ?? 0, watch?.items ?? [], (frame) => {
         const response = toBinary(WatchEventsResponseSchema, create(WatchEventsResponseSchema, { frames: [frame] }));
         send({ case: 'frames', value: { streamId, response } });
       });

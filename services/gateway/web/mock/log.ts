@@ -1,7 +1,7 @@
 import { create } from '@bufbuild/protobuf';
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { timestampFromDate } from '@bufbuild/protobuf/wkt';
-import { Channel, DeltaSchema, EventSchema, FrameSchema, Source } from '@gen/lucid/sessions/v1/event_pb';
+import { Channel, DeltaSchema, EventSchema, FrameSchema, Source, StatusChanged_Phase } from '@gen/lucid/sessions/v1/event_pb';
 import type { Event, Frame, ItemCursor } from '@gen/lucid/sessions/v1/event_pb';
 
 type Payload = NonNullable<MessageInitShape<typeof EventSchema>['payload']>;
@@ -19,6 +19,12 @@ export class MockLog {
   private turn = 0;
 
   constructor(readonly sessionId: string) {}
+
+  /** The last phase that was told. */
+  get phase(): StatusChanged_Phase {
+    const last = this.events.findLast((event) => event.payload.case === 'statusChanged');
+    return last?.payload.case === 'statusChanged' ? last.payload.value.phase : StatusChanged_Phase.UNSPECIFIED;
+  }
 
   append(payload: Payload, itemId = '', source = Source.AGENT, parentItemId = ''): Event {
     if (payload.case === 'turnStarted') this.turn += 1;
@@ -54,8 +60,9 @@ export class MockLog {
   }
 
   /** Everything after the cursor, what is open, then live: in one step, as events.md §4 asks. */
-  watch(afterSeq: number, items: readonly ItemCursor[], send: (frame: Frame) => void): () => void {
-    for (const event of this.events.slice(afterSeq)) send(create(FrameSchema, { frame: { case: 'event', value: event } }));
+  watch(afterSeq: number, lastN: number, items: readonly ItemCursor[], send: (frame: Frame) => void): () => void {
+    const from = afterSeq === 0 && lastN > 0 ? Math.max(0, this.events.length - lastN) : afterSeq;
+    for (const event of this.events.slice(from)) send(create(FrameSchema, { frame: { case: 'event', value: event } }));
     for (const [itemId, { channel, bytes }] of this.open) {
       const offset = items.find((item) => item.itemId === itemId && item.channel === channel)?.have ?? 0;
       const value = { itemId, channel, offset, data: bytes.subarray(offset), afterSeq: this.events.length };

@@ -1,5 +1,4 @@
 import {
-  ApprovalRequested_Kind,
   Channel,
   CommandCompleted_Reason,
   Error_UserAction,
@@ -10,12 +9,16 @@ import {
   Source,
   StatusChanged_Phase as Phase,
   TurnCompleted_Outcome,
+  UserMessage_Delivery as Delivery,
 } from '@gen/lucid/sessions/v1/event_pb';
+import { timestampFromDate } from '@bufbuild/protobuf/wkt';
 import type { MockLog } from './log';
+import type { MockQueue } from './queue';
+import { APPROVALS, LINES, QUESTION, usage } from './rare';
 
 const PLAN = ['Read the issue and run the tests', 'Find what rounds wrongly', 'Mend it and run the tests again', 'Commit, push, open the pull request'];
 
-const DIFF = `diff --git a/src/tally/money.py b/src/tally/money.py
+export const DIFF = `diff --git a/src/tally/money.py b/src/tally/money.py
 index 1f2c3d4..5e6f7a8 100644
 --- a/src/tally/money.py
 +++ b/src/tally/money.py
@@ -104,17 +107,25 @@ export class Script {
     await this.status(Phase.COMPLETED, 0);
   }
 
-  /** A second turn with the rarer cards. */
-  async rare(): Promise<void> {
+  /** A second turn with the rarer cards; it stays in the midst of them. */
+  async rare(queue: MockQueue): Promise<void> {
     const { log } = this;
+    log.append({ case: 'turnStarted', value: { byEventId: 'evt1', model: 'anthropic/claude' } });
     await this.status(Phase.RUNNING, 10);
-    const options = [{ id: 'a', label: 'Half to even', isDefault: true }, { id: 'b', label: 'Half up' }];
-    const question = { requestId: 'apr_1', kind: ApprovalRequested_Kind.QUESTION, title: 'How shall half a cent be rounded?', options };
-    log.append({ case: 'approvalRequested', value: { ...question, body: 'Banks mostly round **half to even**; invoices often **half up**.' } });
+    for (const payload of LINES) log.append(payload);
+    for (let call = 1; call < 5; call += 1) log.append({ case: 'usage', value: usage(call) });
     const failure = { code: 'MODEL_OVERLOADED', message: 'The model is overloaded and did not answer five times in a row.', userAction: Error_UserAction.RETRY };
     log.append({ case: 'error', value: failure });
-    log.append({ case: 'turnCompleted', value: { outcome: TurnCompleted_Outcome.WAITING, summary: '', durationMs: 400n } });
-    await this.status(Phase.WAITING_USER, 0);
+    log.append({ case: 'approvalRequested', value: { ...QUESTION, requestId: 'apr_0' } });
+    log.append({ case: 'approvalResolved', value: { requestId: 'apr_0', optionId: 'a', by: 'usr_1' } }, '', Source.USER);
+    APPROVALS.forEach((request, index) => {
+      const expires = timestampFromDate(new Date(Date.now() + (index + 1) * 200_000));
+      log.append({ case: 'approvalRequested', value: { ...request, requestId: `apr_${index + 1}`, expires } });
+    });
+    await this.status(Phase.WAITING_APPROVAL, 0);
+    queue.add('q1', 'Also add a line to the changelog, and say which version it will be in.', Delivery.QUEUED);
+    queue.add('q2', 'Use the rounding that the invoices use, not the one of the bank.', Delivery.STEER);
+    queue.add('q3', 'Then look whether the importer has the same fault.', Delivery.QUEUED);
   }
 
   private async status(phase: Phase, ms: number, message = ''): Promise<void> {
@@ -176,4 +187,3 @@ export class Script {
   }
 }
 
-export { DIFF };

@@ -21,11 +21,12 @@ export function ApprovalAnswer({ request, sent, onAnswer }: ApprovalAnswerProps)
   const [text, setText] = useState('');
   /** The option that waits for words. */
   const [wordsFor, setWordsFor] = useState<Option | undefined>();
+  const [noting, setNoting] = useState(false);
   const free = options.length === 0 || kind === Kind.QUESTION;
   const words = text.trim();
 
   function pick(option: Option): void {
-    if (!option.needsText) onAnswer({ optionId: option.id, text: '' });
+    if (!option.needsText) onAnswer({ optionId: option.id, text: noting ? words : '' });
     else if (wordsFor === option && words !== '') onAnswer({ optionId: option.id, text: words });
     else setWordsFor(option);
   }
@@ -33,7 +34,7 @@ export function ApprovalAnswer({ request, sent, onAnswer }: ApprovalAnswerProps)
     if (sent) return;
     if (wordsFor !== undefined) {
       if (words !== '') onAnswer({ optionId: wordsFor.id, text: words });
-    } else if (words !== '') onAnswer({ optionId: '', text: words });
+    } else if (free && words !== '') onAnswer({ optionId: '', text: words });
     else {
       const standard = options.find((option) => option.isDefault);
       if (standard !== undefined) pick(standard);
@@ -54,14 +55,14 @@ export function ApprovalAnswer({ request, sent, onAnswer }: ApprovalAnswerProps)
         submit();
       }}
     >
-      {(free || wordsFor !== undefined) && (
+      {(free || noting || wordsFor !== undefined) && (
         <textarea
           key={wordsFor?.id}
           className="input"
           rows={1}
-          autoFocus={wordsFor !== undefined}
+          autoFocus={noting || wordsFor !== undefined}
           aria-label={wordsFor === undefined ? 'Your answer' : wordsFor.label}
-          placeholder={placeholder(wordsFor, options)}
+          placeholder={noting ? 'A note that goes along with your answer' : placeholder(wordsFor, options)}
           value={text}
           data-testid="question-text"
           onKeyDown={onKeyDown}
@@ -80,6 +81,11 @@ export function ApprovalAnswer({ request, sent, onAnswer }: ApprovalAnswerProps)
             {option.label}
           </Button>
         ))}
+        {!free && !noting && wordsFor === undefined && (
+          <Button look="quiet" disabled={sent} onClick={() => setNoting(true)}>
+            Add a note
+          </Button>
+        )}
         {free && (
           <Button type="submit" look={options.length === 0 ? 'primary' : 'plain'} disabled={sent || words === ''}>
             Answer

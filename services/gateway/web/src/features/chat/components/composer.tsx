@@ -21,6 +21,7 @@ export function Composer({ store, onSend }: ComposerProps): ReactNode {
   const [when, setWhen] = useSetting('delivery', 'after');
   const input = useRef<HTMLTextAreaElement>(null);
   const { queues } = phaseLook(store.timeline.header.phase);
+  const asks = store.timeline.waiting.size > 0;
   const steer = when === 'now';
   function submit(now = steer): void {
     if (text.trim() === '') return;
@@ -49,7 +50,7 @@ export function Composer({ store, onSend }: ComposerProps): ReactNode {
           className="composer-input"
           rows={1}
           aria-label="Message"
-          placeholder={queues ? (steer ? 'Tell the agent before its next step' : 'Write a follow-up for after this turn') : 'Write a message'}
+          placeholder={placeholder(queues, steer, asks)}
           value={text}
           data-testid="composer"
           onKeyDown={onKeyDown}
@@ -63,6 +64,12 @@ export function Composer({ store, onSend }: ComposerProps): ReactNode {
       </div>
     </form>
   );
+}
+
+function placeholder(queues: boolean, steer: boolean, asks: boolean): string {
+  if (asks) return 'Answer above, or in your own words here';
+  if (!queues) return 'Write a message';
+  return steer ? 'Tell the agent before its next step' : 'Write a follow-up for after this turn';
 }
 
 /** When the agent takes what is sent while it works. */

@@ -15,14 +15,15 @@ import { phaseLook } from './phase';
 export function RunButtons({ store }: { store: TimelineStore }): ReactNode {
   useTopic(store, 'header');
   const { phase } = store.timeline.header;
-  const { busy, name } = phaseLook(phase);
+  const { busy } = phaseLook(phase);
+  const asks = store.timeline.waiting.size > 0;
   const { sessionId } = store;
   const stop = useStopSession(sessionId);
   const pause = usePauseSession(sessionId);
-  if (!busy && phase !== Phase.PAUSED) return null;
+  if (!busy && !asks && phase !== Phase.PAUSED) return null;
   const failed = stop.isError ? stop.error : pause.isError ? pause.error : undefined;
   const stopping = phase === Phase.STOPPING || stop.isPending;
-  const pausing = name === 'pausing' || pause.isPending;
+  const pausing = phase === Phase.PAUSING || pause.isPending;
   const pausable = busy && phase !== Phase.WAITING_APPROVAL && !stopping;
   return (
     <>
@@ -44,22 +45,24 @@ export function PauseNote({ store }: { store: TimelineStore }): ReactNode {
   useTopic(store, 'header');
   const resume = useResumeSession(store.sessionId);
   const { header, queue } = store.timeline;
-  const waits = queue.length;
-  if (header.phase === Phase.STOPPED && waits > 0) {
-    return (
-      <p className="run-note" data-testid="run-note">
-        Stopped. {waits === 1 ? 'One message waits' : `${waits} messages wait`}: the agent takes {waits === 1 ? 'it' : 'them'} after your next message.
-      </p>
-    );
-  }
-  if (header.phase !== Phase.PAUSED) return null;
+  const words = stillness(header.phase, queue.length);
+  if (words === '') return null;
   return (
     <div className="run-note" data-testid="run-note">
-      <span>Paused. Everything is kept as it is{waits > 0 && ', messages wait'}.</span>
+      <span>{words}</span>
       <Notice text={resume.isError ? errorText(resume.error) : ''} />
       <Button look="primary" busy={resume.isPending} data-testid="resume" onClick={() => resume.mutate()}>
         <Icon name="play" size={14} /> Go on
       </Button>
     </div>
   );
+}
+
+/** Words for a session that a person can set going again without a message; empty for any other. */
+function stillness(phase: Phase, waits: number): string {
+  const messages = waits === 1 ? 'one message waits' : `${waits} messages wait`;
+  if (phase === Phase.PAUSED) return waits > 0 ? `Paused; ${messages}.` : 'Paused. Everything is kept as it is.';
+  if (waits === 0) return '';
+  if (phase === Phase.STOPPED) return `Stopped; ${messages}. Go on with ${waits === 1 ? 'it' : 'the first'}, or write something else.`;
+  return phase === Phase.FAILED ? `The last turn failed; ${messages}.` : '';
 }

@@ -43,7 +43,7 @@ export function SessionHeader({ store, known, drawTitle, menu }: SessionHeaderPr
           {phase.look === 'busy' && <span className="spinner" aria-hidden="true" />}
           {phase.word}
         </span>
-        {menu}
+        <span className="session-head-menu">{menu}</span>
       </div>
     </div>
   );
@@ -75,7 +75,7 @@ function Connection(): ReactNode {
   const state = useConnectionState();
   return (
     <span className={`connection connection-${state}`} role="status" data-testid="connection-state" data-state={state}>
-      {CONNECTIONS[state]}
+      <span className="connection-word">{CONNECTIONS[state]}</span>
     </span>
   );
 }

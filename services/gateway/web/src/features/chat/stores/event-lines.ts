@@ -49,7 +49,7 @@ function selected({ model, reason, detail }: ModelSelected): string {
 
 function compacted({ tokensBefore, tokensAfter }: ContextCompacted): string {
   const sizes = tokensBefore > 0 ? `: ${count(tokensBefore)} → ${count(tokensAfter)} tokens` : '';
-  return `Older history was summed up for the model${sizes}. Nothing is lost here`;
+  return `Older history was summed up for the model${sizes}`;
 }
 
 const STUCK: Readonly<Partial<Record<Action, string>>> = {

@@ -8,6 +8,7 @@ export function closeQuestions(timeline: Timeline): void {
     if (card.request.kind !== Kind.QUESTION && card.request.kind !== Kind.UNSPECIFIED) continue;
     card.closed = 'message';
     timeline.waiting.delete(card);
+    timeline.changes.header = true;
     touch(timeline, card);
   }
 }
@@ -18,5 +19,6 @@ export function closeWaiting(timeline: Timeline): void {
     card.closed = 'turn';
     touch(timeline, card);
   }
+  if (timeline.waiting.size > 0) timeline.changes.header = true;
   timeline.waiting.clear();
 }

@@ -135,6 +135,7 @@ const FOLDERS: Folders = {
   approvalRequested(timeline, event, value) {
     const card = { ...base(event, `approval:${value.requestId}`), kind: 'approval', request: value } as const;
     timeline.waiting.add(add(timeline, { ...card, resolved: undefined, closed: '' }));
+    timeline.changes.header = true;
   },
 
   approvalResolved(timeline, event, value) {
@@ -142,6 +143,7 @@ const FOLDERS: Folders = {
     if (known?.kind !== 'approval') return;
     known.resolved = value;
     timeline.waiting.delete(known);
+    timeline.changes.header = true;
     known.seq = event.seq;
     touch(timeline, known);
   },

@@ -19,20 +19,17 @@ interface PolicyFieldsProps {
 /** What the agent asks first, what it may use, who answers when its model fails. */
 export function PolicyFields({ value, onChange }: PolicyFieldsProps): ReactNode {
   const models = useQuery(modelsQuery).data ?? [];
-  const field = (name: 'dollars' | 'steps' | 'minutes', label: string, unit: string): ReactNode => (
+  const field = (name: 'dollars' | 'steps' | 'minutes', label: string): ReactNode => (
     <label className="field">
       <span className="field-label">{label}</span>
-      <span className="unit-input">
-        <input
-          className="input"
-          inputMode="decimal"
-          placeholder="default"
-          value={value[name]}
-          data-testid={`budget-${name}`}
-          onChange={(event) => onChange({ ...value, [name]: event.target.value })}
-        />
-        <span className="unit muted small">{unit}</span>
-      </span>
+      <input
+        className="input"
+        inputMode="decimal"
+        placeholder="default"
+        value={value[name]}
+        data-testid={`budget-${name}`}
+        onChange={(event) => onChange({ ...value, [name]: event.target.value })}
+      />
     </label>
   );
   const hint = MODES.find(([mode]) => mode === value.confirmation)?.[2];
@@ -59,9 +56,9 @@ export function PolicyFields({ value, onChange }: PolicyFieldsProps): ReactNode 
       <fieldset className="field">
         <legend className="field-label">Ask for more beyond</legend>
         <div className="policy-budget">
-          {field('dollars', 'Money', '$')}
-          {field('steps', 'Steps', 'per turn')}
-          {field('minutes', 'Time', 'min per turn')}
+          {field('dollars', 'Dollars')}
+          {field('steps', 'Steps a turn')}
+          {field('minutes', 'Minutes a turn')}
         </div>
       </fieldset>
       <label className="field">
