@@ -56,7 +56,7 @@ const LEVELS: Readonly<Record<string, string>> = {
 };
 
 function Confinement({ level }: { level: string }): ReactNode {
-  const look = level === 'process' ? 'badge badge-bad' : 'badge';
+  const look = level === 'process' ? 'badge badge-bad' : 'badge confined';
   return (
     <span className={look} data-testid="confinement" title={LEVELS[level]}>
       {level}
