@@ -26,7 +26,7 @@ from services.gateway.rest.status import lucid_version
 from services.gateway.servicer import ACCESS, SERVICE_NAME, AccountsServicer
 from services.gateway.settings import Settings
 from services.gateway.socket.stream import Limits, Stream
-from services.gateway.store.engine import migrate, open_engine
+from services.gateway.store.database import migrate, open_database
 from services.gateway.store.sql import SqlAccountStore
 from services.rpc import logs
 from services.rpc.channels import Connect
@@ -48,7 +48,7 @@ class Gateway:
 
 async def build(settings: Settings, connect: Connect) -> Gateway:
     """Puts everything together; `connect` opens channels to the other services."""
-    engine = open_engine(settings.store_url)
+    database = open_database(settings.store_url)
     channels = Channels(
         sessions=connect(settings.sessions_target),
         sandbox=connect(settings.sandbox_target),
@@ -58,7 +58,7 @@ async def build(settings: Settings, connect: Connect) -> Gateway:
     # On nobody's behalf: only for what is the same for everybody.
     ourselves = Caller(upstreams, service_metadata(settings.internal_api_key, "gateway"))
     ports = Ports(
-        accounts=SqlAccountStore(engine),
+        accounts=SqlAccountStore(database),
         tokens=SharedSecretTokens(settings.session_secret, settings.internal_api_key, settings.access_token_ttl),
         models=SessionsModels(ourselves),
         occupants=ServiceOccupants(ourselves),
@@ -67,7 +67,7 @@ async def build(settings: Settings, connect: Connect) -> Gateway:
     servicer = AccountsServicer(ports, lambda: _installation(settings))
 
     async def start() -> None:
-        await migrate(engine)
+        await migrate(database)
         if settings.auth_dev_login:
             log.warning("AUTH_DEV_LOGIN is on: ANYBODY who reaches this port signs in as any address, no password")
 
@@ -77,7 +77,7 @@ async def build(settings: Settings, connect: Connect) -> Gateway:
         register=lambda server: accounts_pb2_grpc.add_AccountsServiceServicer_to_server(servicer, server),
         access=ACCESS,
         start=start,
-        stop=engine.dispose,
+        stop=database.dispose,
     )
     routes = Routes(
         rest=build_rest(Rows(ports, upstreams, settings)),

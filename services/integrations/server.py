@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import grpc
 from lucid.integrations.v1 import integrations_pb2, integrations_pb2_grpc
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.integrations.backends.git_over_https import GitOverHttps
 from services.integrations.backends.github import GitHub
@@ -23,11 +22,12 @@ from services.integrations.ports import Ports
 from services.integrations.servicer import IntegrationsServicer
 from services.integrations.settings import Settings
 from services.integrations.store.connections import SqlConnectionStore
-from services.integrations.store.database import migrate, open_engine
+from services.integrations.store.database import migrate, open_database
 from services.integrations.store.gates import SqlGateStore
 from services.integrations.store.outbox import SqlOutbox
 from services.integrations.store.pull_requests import SqlPullRequestStore
 from services.rpc.serving import Access, Service
+from services.storage.database import Database
 
 SERVICE = integrations_pb2.DESCRIPTOR.services_by_name["IntegrationsService"]
 _INTERNAL = frozenset({"OpenGate", "CloseGate", "ListPushes", "OpenPullRequest"})
@@ -44,13 +44,13 @@ def access() -> Mapping[str, Access]:
 @dataclass(frozen=True)
 class _Parts:
     settings: Settings
-    engine: AsyncEngine
+    database: Database
     client: GuardedClient
     repositories: BareRepositories
     gate: GateServer
 
     async def start(self) -> None:
-        await migrate(self.engine)
+        await migrate(self.database)
         if self.settings.seed:
             await seed_repositories(self.repositories, self.settings.seed_dir)
         await self.gate.start()
@@ -58,18 +58,18 @@ class _Parts:
     async def stop(self) -> None:
         await self.gate.stop()
         await self.client.close()
-        await self.engine.dispose()
+        await self.database.dispose()
 
 
 async def build(settings: Settings, connect: Callable[[str], grpc.aio.Channel]) -> Service:
     """The service, not yet started. It calls no other service, so `connect` is not used."""
     settings.repositories.mkdir(parents=True, exist_ok=True)
-    engine = open_engine(settings.database)
+    database = open_database(settings.database)
     client = GuardedClient(HostRules(settings.provider_hosts_allowed))
     repositories = BareRepositories(settings.repositories)
-    ports = _ports(settings, engine, client, repositories)
+    ports = _ports(settings, database, client, repositories)
     gate = GateServer(ports, settings.gate, settings.internal_api_key)
-    parts = _Parts(settings, engine, client, repositories, gate)
+    parts = _Parts(settings, database, client, repositories, gate)
     return Service(
         name="integrations",
         service_names=(SERVICE.full_name,),
@@ -82,13 +82,13 @@ async def build(settings: Settings, connect: Callable[[str], grpc.aio.Channel]) 
     )
 
 
-def _ports(settings: Settings, engine: AsyncEngine, client: GuardedClient, repositories: BareRepositories) -> Ports:
-    pull_requests = SqlPullRequestStore(engine)
+def _ports(settings: Settings, database: Database, client: GuardedClient, repositories: BareRepositories) -> Ports:
+    pull_requests = SqlPullRequestStore(database)
     gitlab = GitLab(client, settings.gitlab_url)
     return Ports(
-        connections=SqlConnectionStore(engine),
-        gates=SqlGateStore(engine),
-        outbox=SqlOutbox(engine),
+        connections=SqlConnectionStore(database),
+        gates=SqlGateStore(database),
+        outbox=SqlOutbox(database),
         pull_requests=pull_requests,
         sealer=JweSealer(settings.encryption_key),
         providers={

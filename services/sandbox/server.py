@@ -10,7 +10,6 @@ from pathlib import Path
 
 import grpc
 from lucid.sandbox.v1 import sandbox_pb2, sandbox_pb2_grpc
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.rpc.errors import LucidError
 from services.rpc.ids import new_ulid
@@ -25,9 +24,10 @@ from services.sandbox.backends.run_folder import RunFolders
 from services.sandbox.ports import Ports
 from services.sandbox.servicer import SandboxServicer
 from services.sandbox.settings import Settings
-from services.sandbox.store.database import migrate, open_engine
+from services.sandbox.store.database import migrate, open_database
 from services.sandbox.store.sql import SqlSandboxStore
 from services.sandbox.usecases.reconcile import find_again, reconcile
+from services.storage.database import Database
 
 SERVICE = sandbox_pb2.DESCRIPTOR.services_by_name["SandboxService"]
 _USER = frozenset({"GetSandbox", "ListTree", "ReadFile"})
@@ -52,13 +52,13 @@ class UtcClock:
 
 @dataclass(frozen=True)
 class _Parts:
-    engine: AsyncEngine
+    database: Database
     fleet: SandboxFleet
     ports: Ports
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def start(self) -> None:
-        await migrate(self.engine)
+        await migrate(self.database)
         self.tasks.add(asyncio.create_task(find_again(self.ports)))
         try:
             await self.ports.fleet.confinement()
@@ -74,16 +74,16 @@ class _Parts:
             task.cancel()
         await asyncio.gather(*self.tasks, return_exceptions=True)
         await self.fleet.close()
-        await self.engine.dispose()
+        await self.database.dispose()
 
 
 async def build(settings: Settings, connect: Callable[[str], grpc.aio.Channel]) -> Service:
     """The service, not yet started. It calls no other service, so `connect` is not used."""
     instance = await asyncio.to_thread(_instance, settings.data_dir)
-    engine = open_engine(settings.database)
+    database = open_database(settings.database)
     fleet = _fleet(settings, instance)
-    ports = Ports(store=SqlSandboxStore(engine), fleet=fleet, clock=UtcClock())
-    parts = _Parts(engine, fleet, ports)
+    ports = Ports(store=SqlSandboxStore(database), fleet=fleet, clock=UtcClock())
+    parts = _Parts(database, fleet, ports)
     return Service(
         name="sandbox",
         service_names=(SERVICE.full_name,),

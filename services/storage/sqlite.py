@@ -4,6 +4,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, event
 
+# An engine's execution option: its connections only read, and begin nothing.
+READS = "reads"
 BUSY_MILLISECONDS = 10_000
 _PRAGMAS = (
     "PRAGMA journal_mode=WAL",
@@ -22,7 +24,8 @@ def prepare_sqlite(engine: Engine, begin: str = "BEGIN IMMEDIATE") -> None:
     if begin:
 
         def on_begin(connection: Connection) -> None:
-            connection.exec_driver_sql(begin)
+            if not connection.get_execution_options().get(READS):
+                connection.exec_driver_sql(begin)
 
         event.listen(engine, "begin", on_begin)
 

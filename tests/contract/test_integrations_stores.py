@@ -6,7 +6,6 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.integrations.domain.errors import Fenced, GateNotFound, PullRequestExists
 from services.integrations.domain.models import (
@@ -22,10 +21,11 @@ from services.integrations.domain.models import (
 )
 from services.integrations.ports import PullRequestRecord
 from services.integrations.store.connections import SqlConnectionStore
-from services.integrations.store.database import migrate, open_engine
+from services.integrations.store.database import migrate, open_database
 from services.integrations.store.gates import SqlGateStore
 from services.integrations.store.outbox import SqlOutbox
 from services.integrations.store.pull_requests import SqlPullRequestStore
+from services.storage.database import Database
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 REPOSITORY = Repository(
@@ -39,16 +39,16 @@ PULL = PullRequest("local", "a/b", 7, "http://h/7", "T", "B", "h", "main", False
 
 
 @pytest.fixture
-async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
-    made = open_engine(database_url)
+async def database(database_url: str) -> AsyncIterator[Database]:
+    made = open_database(database_url)
     await migrate(made)
     await migrate(made)  # the second time there is nothing to do
     yield made
     await made.dispose()
 
 
-async def test_connections(engine: AsyncEngine) -> None:
-    store = SqlConnectionStore(engine)
+async def test_connections(database: Database) -> None:
+    store = SqlConnectionStore(database)
     assert await store.find("usr_ada", "github") is None
     assert await store.save(CONNECTION, SealedToken("one")) == CONNECTION
     again = await store.save(replace(CONNECTION, connection_id="con_2", username="bea"), SealedToken("two"))
@@ -64,8 +64,8 @@ async def test_connections(engine: AsyncEngine) -> None:
     assert len(await store.list("usr_eve")) == 1
 
 
-async def test_gates_and_their_fence(engine: AsyncEngine) -> None:
-    store = SqlGateStore(engine)
+async def test_gates_and_their_fence(database: Database) -> None:
+    store = SqlGateStore(database)
     with pytest.raises(GateNotFound):
         await store.fence("ses_1", 1)
     await store.open(GATE)
@@ -85,8 +85,8 @@ async def test_gates_and_their_fence(engine: AsyncEngine) -> None:
         await store.open(replace(GATE, epoch=7))
 
 
-async def test_gates_opened_at_once(engine: AsyncEngine) -> None:
-    store = SqlGateStore(engine)
+async def test_gates_opened_at_once(database: Database) -> None:
+    store = SqlGateStore(database)
     for number in range(25):  # the race is one of a few: a row may come between the two looks at it
         session = f"ses_{number}"
         calls = [store.open(replace(GATE, session_id=session, epoch=epoch)) for epoch in range(1, 9)]
@@ -96,8 +96,8 @@ async def test_gates_opened_at_once(engine: AsyncEngine) -> None:
         assert found.epoch == 8
 
 
-async def test_pushes_are_numbered_without_gaps(engine: AsyncEngine) -> None:
-    store = SqlGateStore(engine)
+async def test_pushes_are_numbered_without_gaps(database: Database) -> None:
+    store = SqlGateStore(database)
     await store.open(GATE)
     moves = [[RefUpdate(f"b{number}", "0" * 40, "1" * 40), RefUpdate(f"c{number}", "0", "1")] for number in range(6)]
     await asyncio.gather(*(store.record_pushes(GATE, move) for move in moves))
@@ -108,8 +108,8 @@ async def test_pushes_are_numbered_without_gaps(engine: AsyncEngine) -> None:
     assert await store.pushes("ses_2") == []
 
 
-async def test_outbox(engine: AsyncEngine) -> None:
-    store = SqlOutbox(engine)
+async def test_outbox(database: Database) -> None:
+    store = SqlOutbox(database)
     act = Act("key", "ses_1", "open_pull_request", "there")
     assert await store.begin(act) == (act, True)
     assert await store.begin(replace(act, target="elsewhere")) == (act, False)
@@ -119,15 +119,15 @@ async def test_outbox(engine: AsyncEngine) -> None:
     assert await store.begin(act) == (done, False)
 
 
-async def test_outbox_at_once(engine: AsyncEngine) -> None:
-    store = SqlOutbox(engine)
+async def test_outbox_at_once(database: Database) -> None:
+    store = SqlOutbox(database)
     begun = await asyncio.gather(*(store.begin(Act("key", "ses_1", "act", f"t{number}")) for number in range(8)))
     assert sum(new for _, new in begun) == 1
     assert len({act.target for act, _ in begun}) == 1
 
 
-async def test_pull_requests(engine: AsyncEngine) -> None:
-    store = SqlPullRequestStore(engine)
+async def test_pull_requests(database: Database) -> None:
+    store = SqlPullRequestStore(database)
     first = await store.create("a/b", Proposal("T", "B", "h1", "main", True), "http://h/{number}")
     assert (first.number, first.url, first.draft, first.state) == (1, "http://h/1", True, PullRequestState.OPEN)
     assert first.create_time.tzinfo is not None
@@ -149,8 +149,8 @@ async def test_pull_requests(engine: AsyncEngine) -> None:
     assert await store.find("a/b", 99) is None
 
 
-async def test_pull_requests_opened_at_once(engine: AsyncEngine) -> None:
-    store = SqlPullRequestStore(engine)
+async def test_pull_requests_opened_at_once(database: Database) -> None:
+    store = SqlPullRequestStore(database)
     same = [store.create("a/b", Proposal("T", "", "h", "main"), "{number}") for _ in range(4)]
     made = await asyncio.gather(*same, return_exceptions=True)
     assert sum(isinstance(one, PullRequest) for one in made) == 1

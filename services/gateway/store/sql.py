@@ -5,22 +5,23 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Row, delete, func, insert, literal_column, select
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.gateway.domain.models import Account, SignIn, User
 from services.gateway.store.tables import sign_ins, users
 from services.rpc.ids import new_id
+from services.storage.database import Database
 
 
 class SqlAccountStore:
     """The port AccountStore on SQLite and Postgres."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
-        self._engine = engine
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     async def ensure_user(self, account: Account) -> User:
         """One row per address, also for two that come at once."""
-        async with self._engine.begin() as connection:
+        async with self._database.begin() as connection:
             now = await _now(connection)
             row = {"user_id": new_id("usr"), "email": account.email, "name": account.name, "created_at": now}
             dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
@@ -30,13 +31,13 @@ class SqlAccountStore:
 
     async def find_user(self, user_id: str) -> User | None:
         """By id."""
-        async with self._engine.connect() as connection:
+        async with self._database.connect() as connection:
             found = (await connection.execute(select(users).where(users.c.user_id == user_id))).one_or_none()
         return None if found is None else _user(found)
 
     async def add_sign_in(self, secret_hash: str, user_id: str, ttl_seconds: int) -> SignIn:
         """Also drops what has lapsed: the table holds live sign-ins only."""
-        async with self._engine.begin() as connection:
+        async with self._database.begin() as connection:
             now = await _now(connection)
             expires = now + timedelta(seconds=ttl_seconds)
             await connection.execute(delete(sign_ins).where(sign_ins.c.expires_at <= now))
@@ -46,7 +47,7 @@ class SqlAccountStore:
 
     async def find_sign_in(self, secret_hash: str) -> SignIn | None:
         """Only while it is good."""
-        async with self._engine.connect() as connection:
+        async with self._database.connect() as connection:
             now = _clock(connection)
             query = select(sign_ins, now.label("now")).where(sign_ins.c.secret_hash == secret_hash)
             found = (await connection.execute(query)).one_or_none()
@@ -56,7 +57,7 @@ class SqlAccountStore:
 
     async def remove_sign_in(self, secret_hash: str) -> None:
         """For good."""
-        async with self._engine.begin() as connection:
+        async with self._database.begin() as connection:
             await connection.execute(delete(sign_ins).where(sign_ins.c.secret_hash == secret_hash))
 
 

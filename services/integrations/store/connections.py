@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Row, delete, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.integrations.domain.models import Connection, SealedToken
 from services.integrations.store.tables import connections as table
+from services.storage.database import Database
 
 
 def as_utc(value: datetime) -> datetime:
@@ -19,19 +19,19 @@ def as_utc(value: datetime) -> datetime:
 class SqlConnectionStore:
     """Connected accounts, one per user and provider."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
-        self._engine = engine
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     async def list(self, user_id: str) -> Sequence[Connection]:
         """The user's connections, by provider."""
         query = select(table).where(table.c.user_id == user_id).order_by(table.c.provider)
-        async with self._engine.connect() as database:
+        async with self._database.connect() as database:
             return [_connection(row) for row in await database.execute(query)]
 
     async def find(self, user_id: str, provider: str) -> tuple[Connection, SealedToken] | None:
         """One connection with its sealed token."""
         query = select(table).where(table.c.user_id == user_id, table.c.provider == provider)
-        async with self._engine.connect() as database:
+        async with self._database.connect() as database:
             row = (await database.execute(query)).one_or_none()
         return None if row is None else (_connection(row), SealedToken(row.sealed_token, row.iv))
 
@@ -39,7 +39,7 @@ class SqlConnectionStore:
         """Keeps it in place of the one before; an existing connection keeps its id."""
         mine = (table.c.user_id == connection.user_id, table.c.provider == connection.provider)
         values = _values(connection, token)
-        async with self._engine.begin() as database:
+        async with self._database.begin() as database:
             known = (await database.execute(select(table.c.connection_id).where(*mine).with_for_update())).scalar()
             if known is None:
                 await database.execute(insert(table).values(connection_id=connection.connection_id, **values))
@@ -51,13 +51,13 @@ class SqlConnectionStore:
     async def reseal(self, user_id: str, provider: str, old: SealedToken, new: SealedToken) -> None:
         """Replaces the sealed form if it is still `old`."""
         where = (table.c.user_id == user_id, table.c.provider == provider, table.c.sealed_token == old.value)
-        async with self._engine.begin() as database:
+        async with self._database.begin() as database:
             await database.execute(update(table).where(*where).values(sealed_token=new.value, iv=new.iv))
 
     async def delete(self, user_id: str, provider: str) -> bool:
         """False if there was none."""
         query = delete(table).where(table.c.user_id == user_id, table.c.provider == provider)
-        async with self._engine.begin() as database:
+        async with self._database.begin() as database:
             return (await database.execute(query)).rowcount > 0
 
 

@@ -5,41 +5,42 @@ from typing import Any
 
 from sqlalchemy import Row, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.integrations.domain.errors import Fenced, GateNotFound
 from services.integrations.domain.models import Gate, Push, RefUpdate, Repository
 from services.integrations.store.tables import gates, pushes
+from services.storage.database import Database
 
 
 class SqlGateStore:
     """Gates and what went through them."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
-        self._engine = engine
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     async def open(self, gate: Gate) -> Gate:
         """Opens or reopens. Raises Fenced if a higher epoch was seen for the session."""
         try:
-            async with self._engine.begin() as database:
+            async with self._database.begin() as database:
                 if not await _replace(database, gate):
                     await database.execute(insert(gates).values(session_id=gate.session_id, **_values(gate)))
         except IntegrityError:  # another call was first; now there is a row to compare with
-            async with self._engine.begin() as database:
+            async with self._database.begin() as database:
                 await _replace(database, gate)
         return gate
 
     async def find(self, session_id: str) -> Gate | None:
         """The open gate of a session."""
         query = select(gates).where(gates.c.session_id == session_id, gates.c.is_open)
-        async with self._engine.connect() as database:
+        async with self._database.connect() as database:
             row = (await database.execute(query)).one_or_none()
         return None if row is None else _gate(row)
 
     async def fence(self, session_id: str, epoch: int) -> None:
         """Remembers the epoch. Raises Fenced if a higher one was seen, GateNotFound if no gate is open."""
         where = (gates.c.session_id == session_id, gates.c.is_open)
-        async with self._engine.begin() as database:
+        async with self._database.begin() as database:
             known = (await database.execute(select(gates.c.epoch).where(*where).with_for_update())).scalar()
             if known is None:
                 raise GateNotFound
@@ -49,13 +50,13 @@ class SqlGateStore:
 
     async def close(self, session_id: str) -> None:
         """Closes; the pushes stay listed."""
-        async with self._engine.begin() as database:
+        async with self._database.begin() as database:
             await database.execute(update(gates).where(gates.c.session_id == session_id).values(is_open=False))
 
     async def record_pushes(self, gate: Gate, updates: Sequence[RefUpdate]) -> Sequence[Push]:
         """Stores accepted updates durably, numbered on."""
         session = gate.session_id
-        async with self._engine.begin() as database:
+        async with self._database.begin() as database:
             # Takes the row's lock, so that two pushes of a session are numbered one after the other.
             await database.execute(update(gates).where(gates.c.session_id == session).values(session_id=session))
             query = select(func.coalesce(func.max(pushes.c.number), 0)).where(pushes.c.session_id == session)
@@ -71,7 +72,7 @@ class SqlGateStore:
         """In order."""
         where = (pushes.c.session_id == session_id, pushes.c.number > after_number)
         query = select(pushes).where(*where).order_by(pushes.c.number)
-        async with self._engine.connect() as database:
+        async with self._database.connect() as database:
             return [_push(row) for row in await database.execute(query)]
 
 

@@ -7,17 +7,17 @@ from typing import Any
 
 from sqlalchemy import Row, insert, select, update
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.integrations.domain.models import Act, PullRequest, PullRequestState
 from services.integrations.store.tables import outbox as table
+from services.storage.database import Database
 
 
 class SqlOutbox:
     """Outward acts, written down before they are done."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
-        self._engine = engine
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     async def begin(self, act: Act) -> tuple[Act, bool]:
         """The act of that key, and whether it is new."""
@@ -26,7 +26,7 @@ class SqlOutbox:
             return known, False
         values = {"key": act.key, "session_id": act.session_id, "act": act.kind, "target": act.target}
         try:
-            async with self._engine.begin() as database:
+            async with self._database.begin() as database:
                 await database.execute(insert(table).values(**values))
         except IntegrityError:  # the same call at the same moment
             known = await self._find(act.key)
@@ -37,14 +37,14 @@ class SqlOutbox:
     async def finish(self, key: str, answer: PullRequest, existed: bool) -> Act:
         """Stores the answer; the first one stands."""
         values = {"answer": _to_json(answer), "existed": existed}
-        async with self._engine.begin() as database:
+        async with self._database.begin() as database:
             await database.execute(update(table).where(table.c.key == key, table.c.answer.is_(None)).values(**values))
         act = await self._find(key)
         assert act is not None
         return act
 
     async def _find(self, key: str) -> Act | None:
-        async with self._engine.connect() as database:
+        async with self._database.connect() as database:
             row = (await database.execute(select(table).where(table.c.key == key))).one_or_none()
         return None if row is None else _act(row)
 

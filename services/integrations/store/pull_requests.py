@@ -5,13 +5,13 @@ from typing import Any
 
 from sqlalchemy import Row, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.integrations.domain.errors import PullRequestExists
 from services.integrations.domain.models import LOCAL, Proposal, PullRequest, PullRequestState
 from services.integrations.ports import PullRequestRecord
 from services.integrations.store.connections import as_utc
 from services.integrations.store.tables import pull_requests as table
+from services.storage.database import Database
 
 OPEN = PullRequestState.OPEN.value
 NUMBERING_ATTEMPTS = 5
@@ -20,8 +20,8 @@ NUMBERING_ATTEMPTS = 5
 class SqlPullRequestStore:
     """Numbered per repository, from 1."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
-        self._engine = engine
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     async def create(self, repo: str, proposal: Proposal, url_of: str) -> PullRequest:
         """Numbers and keeps it; `url_of` holds `{number}`. Raises PullRequestExists."""
@@ -35,7 +35,7 @@ class SqlPullRequestStore:
         raise PullRequestExists
 
     async def _insert(self, repo: str, proposal: Proposal, url_of: str) -> PullRequest:
-        async with self._engine.begin() as database:
+        async with self._database.begin() as database:
             query = select(func.coalesce(func.max(table.c.number), 0)).where(table.c.repo == repo)
             number = (await database.execute(query)).scalar_one() + 1
             url = url_of.replace("{number}", str(number))
@@ -46,7 +46,7 @@ class SqlPullRequestStore:
 
     async def find(self, repo: str, number: int) -> PullRequestRecord | None:
         """One of them."""
-        async with self._engine.connect() as database:
+        async with self._database.connect() as database:
             row = (await database.execute(_one(repo, number))).one_or_none()
         return None if row is None else _record(row)
 
@@ -55,7 +55,7 @@ class SqlPullRequestStore:
         query = select(table).where(table.c.repo == repo, table.c.head == head, table.c.state == OPEN)
         if base:
             query = query.where(table.c.base == base)
-        async with self._engine.connect() as database:
+        async with self._database.connect() as database:
             row = (await database.execute(query.order_by(table.c.number).limit(1))).one_or_none()
         return None if row is None else _record(row).pull_request
 
@@ -75,7 +75,7 @@ class SqlPullRequestStore:
 
     async def _update(self, repo: str, number: int, **values: str) -> None:
         where = (table.c.repo == repo, table.c.number == number, table.c.state == OPEN)
-        async with self._engine.begin() as database:
+        async with self._database.begin() as database:
             await database.execute(update(table).where(*where).values(**values))
 
 

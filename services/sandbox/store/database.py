@@ -2,25 +2,19 @@
 
 from pathlib import Path
 
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
-
+from services.storage.database import Database
 from services.storage.migrations import upgrade
-from services.storage.sqlite import prepare_sqlite
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 VERSION_TABLE = "alembic_version_sandbox"
 
 
-def open_engine(url: str) -> AsyncEngine:
-    """An engine for `sqlite+aiosqlite:///…` or `postgresql+psycopg://…`."""
-    if not url.startswith("sqlite"):
-        return create_async_engine(url, pool_pre_ping=True)
-    engine = create_async_engine(url)
-    prepare_sqlite(engine.sync_engine)
-    return engine
+def open_database(url: str) -> Database:
+    """See Database."""
+    return Database(url)
 
 
-async def migrate(engine: AsyncEngine) -> None:
+async def migrate(database: Database) -> None:
     """Runs what migrations are missing."""
-    async with engine.begin() as connection:
+    async with database.begin() as connection:
         await connection.run_sync(upgrade, MIGRATIONS, VERSION_TABLE)

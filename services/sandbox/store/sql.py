@@ -5,21 +5,21 @@ from typing import Any
 
 from sqlalchemy import RowMapping, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.sandbox.domain.models import Confinement, Sandbox
 from services.sandbox.store.tables import sandboxes
+from services.storage.database import Database
 
 
 class SqlSandboxStore:
     """See ports.SandboxStore."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
-        self._engine = engine
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     async def get(self, sandbox_id: str) -> Sandbox | None:
         """See ports.SandboxStore."""
-        async with self._engine.connect() as connection:
+        async with self._database.connect() as connection:
             found = await connection.execute(select(sandboxes).where(sandboxes.c.sandbox_id == sandbox_id))
             row = found.mappings().one_or_none()
         return None if row is None else _sandbox(row)
@@ -27,11 +27,11 @@ class SqlSandboxStore:
     async def put(self, sandbox: Sandbox) -> Sandbox:
         """See ports.SandboxStore."""
         try:
-            async with self._engine.begin() as connection:
+            async with self._database.begin() as connection:
                 await connection.execute(insert(sandboxes).values(_row(sandbox)))
         except IntegrityError:
             renewed = {name: value for name, value in _row(sandbox).items() if name in ("env", "git_config", "removed")}
-            async with self._engine.begin() as connection:
+            async with self._database.begin() as connection:
                 await connection.execute(
                     update(sandboxes).where(sandboxes.c.sandbox_id == sandbox.sandbox_id).values(renewed)
                 )
@@ -40,23 +40,23 @@ class SqlSandboxStore:
     async def raise_epoch(self, sandbox_id: str, epoch: int) -> bool:
         """See ports.SandboxStore."""
         mine = (sandboxes.c.sandbox_id == sandbox_id) & (sandboxes.c.epoch <= epoch)
-        async with self._engine.begin() as connection:
+        async with self._database.begin() as connection:
             changed = await connection.execute(update(sandboxes).where(mine).values(epoch=epoch))
         return changed.rowcount == 1
 
     async def mark_removed(self, sandbox_id: str) -> None:
         """See ports.SandboxStore."""
-        async with self._engine.begin() as connection:
+        async with self._database.begin() as connection:
             await connection.execute(update(sandboxes).where(sandboxes.c.sandbox_id == sandbox_id).values(removed=True))
 
     async def delete(self, sandbox_id: str) -> None:
         """See ports.SandboxStore."""
-        async with self._engine.begin() as connection:
+        async with self._database.begin() as connection:
             await connection.execute(delete(sandboxes).where(sandboxes.c.sandbox_id == sandbox_id))
 
     async def ids(self) -> set[str]:
         """See ports.SandboxStore."""
-        async with self._engine.connect() as connection:
+        async with self._database.connect() as connection:
             return set((await connection.execute(select(sandboxes.c.sandbox_id))).scalars())
 
 

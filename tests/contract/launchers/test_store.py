@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from services.sandbox.domain.models import Confinement, Sandbox
-from services.sandbox.store.database import migrate, open_engine
+from services.sandbox.store.database import migrate, open_database
 from services.sandbox.store.sql import SqlSandboxStore
 
 ROW = Sandbox(
@@ -25,11 +25,11 @@ ROW = Sandbox(
 
 @pytest.fixture
 async def store(database_url: str) -> AsyncIterator[SqlSandboxStore]:
-    engine = open_engine(database_url)
-    await migrate(engine)
-    await migrate(engine)  # again: nothing is missing
-    yield SqlSandboxStore(engine)
-    await engine.dispose()
+    database = open_database(database_url)
+    await migrate(database)
+    await migrate(database)  # again: nothing is missing
+    yield SqlSandboxStore(database)
+    await database.dispose()
 
 
 async def test_a_row_comes_back_as_it_went(store: SqlSandboxStore) -> None:

@@ -5,16 +5,16 @@ import asyncio
 import pytest
 
 from services.gateway.domain.models import Account
-from services.gateway.store.engine import migrate, open_engine
+from services.gateway.store.database import migrate, open_database
 from services.gateway.store.sql import SqlAccountStore
 
 
 @pytest.fixture
 async def store(database_url: str):
-    engine = open_engine(database_url)
-    await migrate(engine)
-    yield SqlAccountStore(engine)
-    await engine.dispose()
+    database = open_database(database_url)
+    await migrate(database)
+    yield SqlAccountStore(database)
+    await database.dispose()
 
 
 ANN = Account(email="ann@x.org", name="ann")
@@ -55,15 +55,15 @@ async def test_an_end_is_an_end(store: SqlAccountStore) -> None:
 async def test_migrating_again_keeps_what_is_there(database_url: str) -> None:
     ids = set()
     for _ in range(2):
-        engine = open_engine(database_url)
-        await migrate(engine)
-        ids.add((await SqlAccountStore(engine).ensure_user(ANN)).user_id)
-        await engine.dispose()
+        database = open_database(database_url)
+        await migrate(database)
+        ids.add((await SqlAccountStore(database).ensure_user(ANN)).user_id)
+        await database.dispose()
     assert len(ids) == 1
 
 
 async def test_replicas_that_start_together_on_an_empty_postgres(postgres_url: str) -> None:
-    engines = [open_engine(postgres_url) for _ in range(3)]
-    await asyncio.gather(*(migrate(engine) for engine in engines))
-    for engine in engines:
-        await engine.dispose()
+    databases = [open_database(postgres_url) for _ in range(3)]
+    await asyncio.gather(*(migrate(database) for database in databases))
+    for database in databases:
+        await database.dispose()

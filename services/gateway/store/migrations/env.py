@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from services.gateway.store.engine import VERSION_TABLE
+from services.gateway.store.database import VERSION_TABLE
 from services.gateway.store.tables import metadata
 
 context.configure(
