@@ -234,7 +234,8 @@ class Limits:
     """What bounds a turn. Times in seconds.
 
     `question_timeout`: after it the agent goes on without an answer; 0 = never. `confirmation`: of sessions that choose
-    none; DEFAULT = by what confines the sandbox.
+    none; DEFAULT = by what confines the sandbox. `session_budget_micros`: money for a session's model calls, millionths
+    of a US dollar; 0 = no bound. Money, iterations and working time are what a session may use before it asks for more.
     """
 
     max_iterations: int = 50
@@ -247,6 +248,7 @@ class Limits:
     compact_at: float = 0.8
     question_timeout: float = 0.0
     confirmation: Confirmation = Confirmation.DEFAULT
+    session_budget_micros: int = 0
 
 
 @dataclass(frozen=True)

@@ -134,6 +134,7 @@ def _ports(
         limits=Limits(
             max_iterations=settings.max_iterations,
             conversation_timeout=settings.conversation_timeout,
+            session_budget_micros=round(settings.session_budget_usd * 1_000_000),
             question_timeout=settings.question_timeout,
             confirmation=settings.confirmation,
             context_window=settings.context_window,

@@ -24,6 +24,7 @@ class Settings:
     providers: Providers = field(default_factory=Providers)
     max_iterations: int = 50
     conversation_timeout: float = 1800.0
+    session_budget_usd: float = 0.0
     question_timeout: float = 0.0
     title_model: str = ""
     confirmation: Confirmation = Confirmation.DEFAULT
@@ -53,6 +54,7 @@ class Settings:
             confirmation=_confirmation(env.get("CONFIRMATION_MODE", "")),
             context_window=int(env.get("CONTEXT_WINDOW") or 0),
             compact_at=float(env.get("COMPACT_AT") or 0.8),
+            session_budget_usd=float(env.get("SESSION_BUDGET_USD") or 0),
             question_timeout=float(env.get("QUESTION_TIMEOUT") or 0),
         )
 

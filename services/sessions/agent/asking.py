@@ -4,6 +4,8 @@ Whoever asks calls `ask` again after each restart and each answer; where it says
 session's row says when it wakes by itself. A crash at any point asks once and answers once.
 """
 
+from collections.abc import Iterable
+
 from lucid.sessions.v1.event_pb2 import ApprovalRequested, ApprovalResolved, StatusChanged
 
 from services.sessions.agent.journal import Journal
@@ -26,11 +28,9 @@ async def ask(journal: Journal, request: ApprovalRequested, lapses_after: float 
     return journal.state.answers.get(request_id)
 
 
-def closed(journal: Journal) -> list[Draft]:
-    """What is still asked lapses when its turn ends: no card stays that does nothing."""
-    return [
-        _resolved(journal, ApprovalResolved(request_id=request_id, expired=True)) for request_id in journal.state.asked
-    ]
+def closed(journal: Journal, request_ids: Iterable[str]) -> list[Draft]:
+    """What nobody waits for any more lapses: no card stays that does nothing."""
+    return [_resolved(journal, ApprovalResolved(request_id=request_id, expired=True)) for request_id in request_ids]
 
 
 def said_since(journal: Journal, request_id: str) -> str:

@@ -6,6 +6,7 @@ under the same key), then the model is asked.
 
 from services.sessions.agent.answer import Answer
 from services.sessions.agent.asking import holds_up
+from services.sessions.agent.budget import within_budget
 from services.sessions.agent.failures import TurnFailed, empty_answers
 from services.sessions.agent.journal import Journal
 from services.sessions.agent.queue import take_steers
@@ -26,28 +27,34 @@ async def run_turn(journal: Journal) -> Outcome:
 
 
 async def _work(journal: Journal) -> Outcome:
-    ends_at = journal.ports.clock.monotonic() + journal.ports.limits.conversation_timeout
     nudge, empty, resumed = "", 0, True
     while True:
         heard = journal.state.heard
-        answered = await _run_open_calls(journal, resumed)
-        if journal.pausing:
-            return Outcome.PAUSED
-        if not answered:
-            if journal.state.heard == heard:
-                return Outcome.WAITING
+        outcome = await _up_to_the_model(journal, resumed)
+        if outcome is Outcome.WAITING and journal.state.heard != heard:
+            # The person has answered while other calls ran.
             continue
-        await take_steers(journal)
-        if journal.context.ended:
-            return Outcome.COMPLETED
-        if _limit_reached(journal, ends_at):
-            return Outcome.LIMIT
+        if outcome is not None:
+            return outcome
         answer = await _ask(journal, nudge)
         nudge, resumed = _nudge(answer), False
         empty = empty + 1 if answer.empty else 0
         if empty == MOST_EMPTY_ANSWERS:
             await journal.append(journal.draft(system=True, error=empty_answers()))
             raise TurnFailed
+
+
+async def _up_to_the_model(journal: Journal, resumed: bool) -> Outcome | None:
+    """Runs what the model has called. None: it is asked next; anything else: how the turn ends or waits."""
+    answered = await _run_open_calls(journal, resumed)
+    if journal.pausing:
+        return Outcome.PAUSED
+    if not answered:
+        return Outcome.WAITING
+    await take_steers(journal)
+    if journal.context.ended:
+        return Outcome.COMPLETED
+    return await within_budget(journal)
 
 
 async def _run_open_calls(journal: Journal, resumed: bool) -> bool:
@@ -72,18 +79,6 @@ async def _ask(journal: Journal, nudge: str) -> Answer:
         return await ask_model(journal, nudge)
     finally:
         journal.in_model_call = False
-
-
-def _limit_reached(journal: Journal, ends_at: float) -> bool:
-    limits, context = journal.ports.limits, journal.context
-    if journal.state.steps >= limits.max_iterations:
-        context.summary = f"Stopped at the limit of {limits.max_iterations} steps. A message goes on from here."
-        return True
-    if journal.ports.clock.monotonic() >= ends_at:
-        minutes = limits.conversation_timeout / 60
-        context.summary = f"Stopped at the time limit of {minutes:.0f} minutes. A message goes on from here."
-        return True
-    return False
 
 
 def _nudge(answer: Answer) -> str:

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from lucid.sessions.v1.event_pb2 import CommandCompleted, Event, TextCompleted, ToolCallCompleted
+from lucid.sessions.v1.event_pb2 import CommandCompleted, Event, StatusChanged, TextCompleted, ToolCallCompleted
 
 from services.rpc import logs
 from services.sessions.agent.commands import completed_draft, follow_command
@@ -32,6 +32,9 @@ async def take_over(journal: Journal) -> None:
         _text_completed(journal, event, kept.get((item, event.text_started.channel), b""), reset=not state.stopping)
         for item, event in state.open_texts.items()
     ]
+    if state.turn_open and state.phase == StatusChanged.PHASE_RUNNING:
+        # How long the owner before has worked since its last event, nobody can say: that time is not counted.
+        drafts.append(journal.draft(system=True, status_changed=StatusChanged(phase=StatusChanged.PHASE_RESUMING)))
     if drafts:
         await journal.append(*drafts)
 

@@ -27,6 +27,7 @@ _OUTCOMES = {
     Outcome.COMPLETED: (TurnCompleted.OUTCOME_DONE, StatusChanged.PHASE_COMPLETED, State.IDLE),
     Outcome.INTERRUPTED: (TurnCompleted.OUTCOME_INTERRUPTED, StatusChanged.PHASE_STOPPED, State.STOPPED),
     Outcome.FAILED: (TurnCompleted.OUTCOME_FAILED, StatusChanged.PHASE_FAILED, State.FAILED),
+    Outcome.BUDGET: (TurnCompleted.OUTCOME_BUDGET, StatusChanged.PHASE_WAITING_USER, State.IDLE),
     Outcome.LIMIT: (TurnCompleted.OUTCOME_LIMIT, StatusChanged.PHASE_WAITING_USER, State.IDLE),
 }
 _RESTING = {state: phase for _, phase, state in _OUTCOMES.values() if phase != StatusChanged.PHASE_WAITING_USER}
@@ -113,7 +114,7 @@ async def end_turn(journal: Journal, outcome: Outcome, duration: float) -> bool:
     if outcome is Outcome.PAUSED:
         return await _let_pause(journal)
     result, phase, state = _OUTCOMES[outcome]
-    summary = journal.context.summary if outcome in (Outcome.COMPLETED, Outcome.LIMIT) else ""
+    summary = journal.context.summary if outcome in (Outcome.COMPLETED, Outcome.LIMIT, Outcome.BUDGET) else ""
     completed = TurnCompleted(outcome=result, summary=summary, duration_ms=int(duration * 1000))
     turn_id = journal.state.turn_id
     ended = (
@@ -126,7 +127,7 @@ async def end_turn(journal: Journal, outcome: Outcome, duration: float) -> bool:
         nonlocal held
         held = _holds_the_queue(journal, row, outcome)
         return Change(
-            drafts=(*closed(journal), *ended),
+            drafts=(*closed(journal, journal.state.asked), *ended),
             turn_open=False,
             stop_requested=False,
             wake_at=0.0,

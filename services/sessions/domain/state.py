@@ -14,10 +14,9 @@ from lucid.sessions.v1.event_pb2 import (
 from services.sessions.domain.approvals import SESSION
 from services.sessions.domain.models import Policy
 from services.sessions.domain.policy import from_event
+from services.sessions.domain.spending import PURPOSE as PURPOSE
+from services.sessions.domain.spending import Measure, Spending
 from services.sessions.domain.waiting import FOLLOWED, NOTHING, Waiting, followed
-
-# Label of a Usage for a call that is no step of the agent: what it was for.
-PURPOSE = "purpose"
 
 
 @dataclass
@@ -32,14 +31,13 @@ class SessionState:
     turn_open: bool = False
     turn_started_seq: int = 0
     turns: int = 0
-    steps: int = 0
     phase: int = StatusChanged.PHASE_UNSPECIFIED
     stopping: bool = False
     stop_seq: int = 0
     cloned: bool = False
     tree: str = ""
     pushes: int = 0
-    session_cost_micros: int = 0
+    spending: Spending = field(default_factory=Spending)
     unanswered: list[Event] = field(default_factory=list)
     waiting: Waiting = NOTHING
     queue_texts: dict[str, str] = field(default_factory=dict)
@@ -56,12 +54,18 @@ class SessionState:
     def apply(self, event: Event) -> None:
         """Takes the next event; kinds that change nothing here are passed over."""
         self.seq = event.seq
+        self.spending.apply(event)
         kind = event.WhichOneof("payload") or ""
         if kind in FOLLOWED:
             self.waiting = followed(self.waiting, event)
         handler = _HANDLERS.get(kind)
         if handler is not None:
             handler(self, event)
+
+    @property
+    def session_cost_micros(self) -> int:
+        """All model calls so far."""
+        return int(self.spending.used[Measure.MONEY])
 
     def said_after_stop(self) -> list[Event]:
         """Messages that came while a stop was under way: the next turn is theirs."""
@@ -76,7 +80,7 @@ def _user_message(state: SessionState, event: Event) -> None:
 def _turn_started(state: SessionState, event: Event) -> None:
     state.turn_open, state.turn_id, state.turn_started_seq = True, event.turn_id, event.seq
     state.turns += 1
-    state.steps, state.stopping = 0, False
+    state.stopping = False
     state.unanswered.clear()
 
 
@@ -99,12 +103,6 @@ def _queue(state: SessionState, event: Event) -> None:
         state.queue_texts.pop(change.queue_item_id, None)
     elif change.text:
         state.queue_texts[change.queue_item_id] = change.text
-
-
-def _usage(state: SessionState, event: Event) -> None:
-    # A call beside the work, such as for the title, is no step of it.
-    state.steps += 0 if event.labels.get(PURPOSE) else 1
-    state.session_cost_micros += event.usage.cost_micros
 
 
 def _command_completed(state: SessionState, event: Event) -> None:
@@ -163,7 +161,6 @@ _HANDLERS: dict[str, Callable[[SessionState, Event], None]] = {
     "turn_completed": _turn_completed,
     "status_changed": _status,
     "queue_changed": _queue,
-    "usage": _usage,
     "text_started": lambda state, event: state.open_texts.__setitem__(event.item_id, event),
     "text_completed": _text_completed,
     "command_started": lambda state, event: state.open_commands.__setitem__(event.item_id, event),

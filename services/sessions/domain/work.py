@@ -130,4 +130,5 @@ class Outcome(Enum):
     INTERRUPTED = "interrupted"
     FAILED = "failed"
     LIMIT = "limit"
+    BUDGET = "budget"
     PAUSED = "paused"

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from lucid.sessions.v1.event_pb2 import SOURCE_USER, Event
 
-from services.sessions.domain.models import Change, Draft, Policy, SessionRecord
+from services.sessions.domain.models import Change, Draft, Policy, SessionRecord, State
 from services.sessions.domain.policy import to_event
 from services.sessions.ports import Ports
 from services.sessions.usecases.owned import owned
@@ -25,7 +25,10 @@ async def configure_session(
         if policy == row.policy:
             return Change()
         configured = Event(source=SOURCE_USER, session_configured=to_event(policy))
-        return Change(drafts=(Draft(configured),), policy=policy)
+        # A session that waits for more of what it may use looks again.
+        looks = row.state is State.WAITING and policy.budget != row.policy.budget and not row.pause_requested
+        return Change(drafts=(Draft(configured),), policy=policy, wanted=True if looks else None)
 
-    await ports.store.apply(session_id, decide)
+    if await ports.store.apply(session_id, decide):
+        ports.signals.wanted()
     return await ports.store.get(session_id)

@@ -1,17 +1,21 @@
 """Questions wait without a worker, lapse by the database's clock, and are decided once; on SQLite and on Postgres."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from lucid.sessions.v1 import sessions_pb2 as pb
-from lucid.sessions.v1.event_pb2 import ApprovalRequested, StatusChanged, TurnCompleted
+from lucid.sessions.v1.event_pb2 import ApprovalRequested, Event, StatusChanged, TurnCompleted
 
 from services.sessions.agent.asking import ask
 from services.sessions.agent.turns import begin_turn, end_turn
 from services.sessions.client import SessionsClient
-from services.sessions.domain.models import State
+from services.sessions.domain.models import Budget, Confirmation, NewSession, Policy, State
 from services.sessions.domain.work import Outcome
 from services.sessions.ports import Limits
+from services.sessions.usecases.configure_session import configure_session
+from services.sessions.usecases.create_session import create_session
+from services.sessions.usecases.resolve_approval import resolve_approval
 from services.sessions.usecases.stop_session import stop_session
 from tests.fakes.scripted_model import said
 from tests.service.sessions.conftest import Ground
@@ -146,3 +150,61 @@ async def test_a_message_answers_the_question_and_closes_its_card(database_url: 
         events = await ground.ended(session)
         resolved = [event.approval_resolved for event in events if event.HasField("approval_resolved")]
         assert [(one.text, one.by, one.expired) for one in resolved] == [("spaces", ME, False)]
+
+
+LS = ("run_command", {"command": "ls"})
+
+
+def waits_for_approval(events: list[Event]) -> bool:
+    return events[-1].status_changed.phase == StatusChanged.PHASE_WAITING_APPROVAL
+
+
+@pytest.mark.parametrize(
+    ("budget", "ends"),
+    [(Budget(steps=2), TurnCompleted.OUTCOME_LIMIT), (Budget(cost_micros=14), TurnCompleted.OUTCOME_BUDGET)],
+    ids=["steps", "money"],
+)
+async def test_a_budget_waits_without_a_worker_goes_on_and_ends(
+    database_url: str, budget: Budget, ends: TurnCompleted.Outcome.ValueType
+) -> None:
+    async with at_work(database_url, [said("", LS)]) as ground:
+        session = (await create_session(ground.ports, NewSession(ME, "mend", policy=Policy(budget=budget)))).session_id
+        for number, option in ((1, "go_on"), (2, "stop")):
+            events = await ground.until(session, waits_for_approval)
+            row = await ground.store.get(session)
+            assert (row.state, row.wake_at) == (State.WAITING, 0.0)
+            assert kinds(events).count("usage") == 2 * number
+            asked = [event.approval_requested for event in events if event.HasField("approval_requested")]
+            assert len(asked) == number
+            await resolve_approval(ground.ports, ME, session, asked[-1].request_id, option, "")
+        events = await ground.ended(session)
+        (completed,) = [event.turn_completed for event in events if event.HasField("turn_completed")]
+        assert completed.outcome == ends
+        assert "Ended at the limit" in completed.summary
+        assert kinds(events).count("turn_started") == 1
+        assert (await ground.store.get(session)).state is State.IDLE
+
+
+async def test_a_raised_budget_lets_a_session_that_waits_go_on(database_url: str) -> None:
+    async with at_work(database_url, [said("", LS), said("", LS), said("Done.")]) as ground:
+        policy = Policy(budget=Budget(steps=1))
+        session = (await create_session(ground.ports, NewSession(ME, "mend", policy=policy))).session_id
+        await ground.until(session, waits_for_approval)
+        await configure_session(ground.ports, ME, session, lambda policy: replace(policy, budget=Budget(steps=9)))
+        events = await ground.ended(session)
+        assert [event.approval_resolved.expired for event in events if event.HasField("approval_resolved")] == [True]
+
+
+async def test_a_command_that_waits_to_be_allowed_runs_once(database_url: str) -> None:
+    script = [said("", ("run_command", {"command": "git push"})), said("Done.")]
+    async with at_work(database_url, script) as ground:
+        policy = Policy(Confirmation.RISKY)
+        session = (await create_session(ground.ports, NewSession(ME, "mend", policy=policy))).session_id
+        events = await ground.until(session, waits_for_approval)
+        asked = next(event.approval_requested for event in events if event.HasField("approval_requested"))
+        assert asked.kind == ApprovalRequested.KIND_PUSH
+        assert not ground.place.starts
+        for _ in range(2):
+            await resolve_approval(ground.ports, ME, session, asked.request_id, "yes", "")
+        await ground.ended(session)
+        assert len(ground.place.starts) == 1

@@ -255,14 +255,6 @@ async def test_reasoning_is_shown_and_not_sent_back() -> None:
     assert "musings" not in str(world.model.requests[1])
 
 
-async def test_limits_of_steps_and_time() -> None:
-    world = World([said("", LS)], limits=Limits(max_iterations=3))
-    assert await run_turn(await world.journal()) is Outcome.LIMIT
-    assert len(world.model.requests) == 3
-    world = World([said("", LS)], limits=Limits(conversation_timeout=0.01))
-    assert await run_turn(await world.journal()) is Outcome.LIMIT
-
-
 async def test_the_sessions_own_key_and_a_model_that_is_gone() -> None:
     world = World([said("ok")])
     world.record = replace(world.record, model_key_sealed="yek")
