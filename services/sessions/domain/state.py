@@ -63,6 +63,11 @@ class SessionState:
             handler(self, event)
 
     @property
+    def steps(self) -> int:
+        """Model calls of the turn, without those that failed and those beside the work."""
+        return int(self.spending.used[Measure.STEPS])
+
+    @property
     def session_cost_micros(self) -> int:
         """All model calls so far."""
         return int(self.spending.used[Measure.MONEY])
