@@ -159,7 +159,7 @@ class SandboxFleet:
             folder = str(self._folders.path(sandbox.sandbox_id))
             arrival = await self._launchers.of(sandbox.confinement).launch(sandbox, folder)
             await self._boot(sandbox)
-            if not await self._reach(sandbox):
+            if not await self._reach(sandbox, booted=True):
                 raise SandboxUnavailable("The sandbox's helper does not answer.")
             return arrival
 
@@ -180,7 +180,7 @@ class SandboxFleet:
             entrance.close()
         log.info("sandbox is up", extra={"sandbox_id": sandbox.sandbox_id, **greeting})
 
-    async def _reach(self, sandbox: Sandbox) -> bool:
+    async def _reach(self, sandbox: Sandbox, booted: bool = False) -> bool:
         """Connects to the helper that runs; whether there is one that speaks as we do."""
         await self._leave_lost(sandbox.sandbox_id)
         if self._alive(sandbox.sandbox_id) is not None:
@@ -190,7 +190,7 @@ class SandboxFleet:
             return False
         helper = Helper(attachment)
         try:
-            if not await self._suits(sandbox.sandbox_id, helper):
+            if not await self._suits(sandbox.sandbox_id, helper, booted):
                 await helper.close()
                 return False
         except (LucidError, KeyError):
@@ -200,7 +200,7 @@ class SandboxFleet:
         await self._relay.open(sandbox.sandbox_id, sandbox.session_id, self._folders.path(sandbox.sandbox_id))
         return True
 
-    async def _suits(self, sandbox_id: str, helper: Helper) -> bool:
+    async def _suits(self, sandbox_id: str, helper: Helper, booted: bool) -> bool:
         """One of another version is ended, whatever it runs; one of another build as soon as nothing runs in it."""
         greeting = await helper.greet()
         about = {"sandbox_id": sandbox_id, **greeting}
@@ -208,7 +208,8 @@ class SandboxFleet:
             log.warning("sandbox helper of another version is replaced; what runs in it is lost", extra=about)
             await helper.end()
             return False
-        if greeting["build"] != build() and not greeting["busy"] and await helper.end(if_idle=True):
+        is_ours = booted or greeting["build"] == build()
+        if not is_ours and not greeting["busy"] and await helper.end(if_idle=True):
             log.info("sandbox helper of another build is replaced", extra=about)
             return False
         log.info("sandbox is connected", extra=about)

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import itertools
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -52,10 +51,9 @@ class Bench:
     client: SandboxClient
     settings: Settings
     sandbox_id: str
-    numbers: "itertools.count[int]" = field(default_factory=itertools.count)
 
     def key(self) -> str:
-        return f"c{next(self.numbers)}"
+        return new_id("cmd")
 
     def request(self, command: str, key: str = "", **fields: Any) -> pb.RunCommandRequest:
         return pb.RunCommandRequest(sandbox_id=self.sandbox_id, command_id=key or self.key(), command=command, **fields)
