@@ -8,6 +8,7 @@ import os
 import queue
 import selectors
 import socket
+import struct
 import threading
 import time
 import traceback
@@ -102,8 +103,11 @@ class Helper:
 
     def _receive(self, selector: selectors.BaseSelector, connection: Connection) -> None:
         frames = connection.receive()
-        for frame in frames or ():
-            self._take(connection, *frame)
+        try:
+            for frame in frames or ():
+                self._take(connection, *frame)
+        except (ValueError, LookupError, TypeError, struct.error):  # whoever that is, it does not speak as we do
+            frames = None
         if frames is None:
             selector.unregister(connection)
             self._connections.discard(connection)

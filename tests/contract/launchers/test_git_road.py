@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.contract.launchers.conftest import KEY, SESSION, Bench, sandbox_on, settings_for
-from tests.fakes.gate import StandInGate
+from services.rpc.ids import new_id
+from tests.contract.launchers.conftest import KEY, SESSION, Bench, running, sandbox_on, settings_for
+from tests.fakes.gate import StandInGate, shout
 
 TALK = """python3 - <<'END'
 import socket
@@ -72,3 +73,61 @@ async def test_git_finds_its_settings(bench: Bench) -> None:
     )
     assert ran.output.splitlines()[:3] == [b'A "quoted" name', b"agent@example.org", b"0 1"]
     assert b"Read-only file system" in ran.output
+
+
+async def test_the_way_comes_back_with_the_next_service_before_anybody_asks(
+    backend: str, tmp_path: Path, gate: StandInGate
+) -> None:
+    """A push in the middle of a restart ends in order; the command goes on, and gets through to the gate afterwards."""
+    held = asyncio.Event()
+
+    async def hold(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        held.set()
+        writer.write((await reader.read()).upper())
+
+    gate.answer = hold
+    settings = replace(settings_for(backend, tmp_path / "data"), gate_target=f"unix:{gate.path}")
+    push = "exec 3<>/dev/tcp/127.0.0.1/3129; timeout 20 cat <&3; echo cut $?; exec 3>&-; touch cut"
+    again = f"until {TALK.replace('print(len(data)', 'assert data; print(len(data)')} 2>/dev/null; do sleep 0.05; done"
+    again = again.replace("END 2>/dev/null; do", "END\ndo")
+    sandbox_id = new_id("sbx")
+    async with running(settings) as client:
+        bench = Bench(client, settings, sandbox_id)
+        await bench.bring_up()
+        pushing = asyncio.create_task(bench.run(f"{push}\n{again}\ntouch through; echo through", "push"))
+        await asyncio.wait_for(held.wait(), 20)
+        pushing.cancel()
+    through = asyncio.Event()
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        through.set()
+        await shout(reader, writer)
+
+    gate.answer = answer
+    async with running(settings) as client:
+        await asyncio.wait_for(through.wait(), 20)  # nobody has asked this service for anything
+        bench = Bench(client, settings, sandbox_id)
+        ran = await bench.run("", "push")
+        assert ran.output.splitlines()[0] == b"cut 0"
+        assert ran.output.splitlines()[-2:] == [b"300003 END", b"through"]
+        await bench.delete()
+
+
+async def test_the_way_is_taken_back_from_a_service_that_has_gone(
+    backend: str, tmp_path: Path, gate: StandInGate
+) -> None:
+    settings = replace(settings_for(backend, tmp_path / "data"), gate_target=f"unix:{gate.path}")
+    sandbox_id = new_id("sbx")
+    async with running(settings) as staying:
+        bench = Bench(staying, settings, sandbox_id)
+        await bench.bring_up()
+        async with running(settings) as going:
+            await Bench(going, settings, sandbox_id).bring_up()
+            assert (await bench.run(TALK)).output == b"300003 END\n"
+        for _ in range(100):
+            if (await bench.run(TALK)).output == b"300003 END\n":
+                break
+            await asyncio.sleep(0.1)
+        else:
+            pytest.fail("the way to the gate is not taken back")
+        await bench.delete()

@@ -26,11 +26,6 @@ async def two(backend: str, tmp_path: Path) -> AsyncIterator[tuple[Bench, Bench]
         await Bench(second, settings, sandbox_id).delete()
 
 
-async def helper_of(bench: Bench) -> bytes:
-    """What tells one helper from another: its start."""
-    return (await bench.run("cut -d' ' -f22 /proc/$PPID/stat")).output
-
-
 async def test_both_use_the_one_helper_and_the_end_of_one_is_nothing_to_the_other(backend: str, tmp_path: Path) -> None:
     settings = settings_for(backend, tmp_path)
     sandbox_id = new_id("sbx")
@@ -40,7 +35,7 @@ async def test_both_use_the_one_helper_and_the_end_of_one_is_nothing_to_the_othe
             first = Bench(client, settings, sandbox_id)
             made = await asyncio.gather(first.bring_up(), second.bring_up())
             assert sorted(answer.created for answer in made) == [False, True]
-            assert await helper_of(first) == await helper_of(second)
+            assert await first.helper() == await second.helper()
             runs = [asyncio.create_task(bench.run(FOLLOWED, "both")) for bench in (first, second)]
             await second.run("until [ -f runs ]; do sleep 0.02; done; touch go1")
             await first.run("touch go2")
@@ -65,7 +60,7 @@ async def test_the_end_of_the_helper_is_seen_by_both_and_there_is_one_after_it(t
     await two[0].until("[ -f runs ]")
     await two[1].kill_helper()
     assert [ran.reason for ran in await asyncio.gather(*runs)] == ["REASON_SANDBOX_LOST"] * 2
-    assert await helper_of(two[0]) == await helper_of(two[1])
+    assert await two[0].helper() == await two[1].helper()
     assert (await two[0].read("runs")).data == b"run\n"
 
 
@@ -121,7 +116,7 @@ async def test_a_helper_of_another_build_is_replaced_once_nothing_runs_in_it(
     async with running(settings) as client:
         old = Bench(client, settings, sandbox_id)
         await old.bring_up()
-        helper = await helper_of(old)
+        helper = await old.helper()
         waiting = asyncio.create_task(
             old.run("touch up; until [ -f go ]; do sleep 0.02; done; echo went on", "waiting")
         )
@@ -130,12 +125,12 @@ async def test_a_helper_of_another_build_is_replaced_once_nothing_runs_in_it(
     monkeypatch.setattr(fleet, "build", lambda: "another")
     async with running(settings) as client:
         new = Bench(client, settings, sandbox_id)
-        assert await helper_of(new) == helper
+        assert await new.helper() == helper
         await new.run("touch go")
         assert (await new.run("", "waiting")).output == b"went on\n"
     async with running(settings) as client:
         new = Bench(client, settings, sandbox_id)
-        assert await helper_of(new) != helper
+        assert await new.helper() != helper
         assert (await new.run("", "waiting")).output == b"went on\n"
         await new.delete()
 
