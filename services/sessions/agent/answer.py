@@ -7,6 +7,7 @@ from lucid.sessions.v1.event_pb2 import CHANNEL_MESSAGE, CHANNEL_THOUGHT, TextSt
 from services.rpc.ids import new_id
 from services.sessions.agent.context import ARGUMENT_ERROR, REASONING
 from services.sessions.agent.journal import Journal, TextItem
+from services.sessions.agent.repetition import BROKEN
 from services.sessions.agent.tools import title
 from services.sessions.domain.conversation import CallPiece, Piece, StopPiece, TextPiece, ToolCall, UsagePiece
 from services.sessions.domain.models import Draft
@@ -64,7 +65,9 @@ class Answer:
         """The stream broke: watchers drop its texts; what the call has cost is kept."""
         drafts = [_marked(item.completed(reset=True), reasoning) for item, reasoning in self._texts]
         if self.usage is not None:
-            drafts.append(self._usage())
+            used = self._usage()
+            used.event.labels[BROKEN] = "1"
+            drafts.append(used)
         if drafts:
             await self._journal.append(*drafts)
 

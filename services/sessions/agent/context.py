@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 
-from lucid.sessions.v1.event_pb2 import CHANNEL_MESSAGE, Event, ModelSelected
+from lucid.sessions.v1.event_pb2 import CHANNEL_MESSAGE, Event, ModelSelected, StuckDetected
 
 from services.sessions.agent.arguments import plain
 from services.sessions.agent.facts import Facts
 from services.sessions.agent.history import History, size_of
+from services.sessions.agent.repetition import described
 from services.sessions.domain.conversation import AssistantTurn, ToolCall, ToolResult, Turn, UserTurn
 from services.sessions.domain.state import PURPOSE
 
@@ -16,6 +17,11 @@ FINISH = "finish"
 CUT = "\n[interrupted here]"
 NO_RESULT = "This call was interrupted before its result was known. Look at the state of things before you repeat it."
 SUMMARY_LENGTH = 2000
+_NUDGES: dict[int, str] = {
+    StuckDetected.ACTION_NUDGED: "[Lucid] You go round in circles: {}. It will not come out differently. Think about "
+    "what you know and take another way. If there is none, say so: finish, or ask the person.",
+    StuckDetected.ACTION_ASKED: "[Lucid] You still go round in circles: {}. The person was asked what to do.",
+}
 
 
 class Context:
@@ -141,6 +147,17 @@ class Context:
         if event.model_selected.reason == ModelSelected.REASON_FALLBACK:
             self.fallback = event.model_selected.model
 
+    def _stuck(self, event: Event) -> None:
+        detected = event.stuck_detected
+        text = _NUDGES.get(detected.action, "").format(described(detected.pattern, detected.repeats))
+        if not text:
+            return
+        if self._calls:
+            self._later.append(UserTurn(text))
+            return
+        self._close_answer()
+        self.history.add(event.seq, [UserTurn(text)])
+
     def _compacted(self, event: Event) -> None:
         done = event.context_compacted
         self.history.compact(done.from_seq, done.to_seq, done.summary, done.tokens_after)
@@ -150,6 +167,7 @@ _HANDLERS: dict[str, Callable[[Context, Event], None]] = {
     "turn_started": Context._turn_started,
     "user_message": Context._user_message,
     "usage": Context._usage,
+    "stuck_detected": Context._stuck,
     "model_selected": Context._model_selected,
     "context_compacted": Context._compacted,
     "text_started": Context._text_started,

@@ -16,6 +16,7 @@ from lucid.sessions.v1.event_pb2 import (
 from services.rpc.ids import new_id
 from services.sessions.agent.context import Context
 from services.sessions.agent.prompt import opening
+from services.sessions.agent.repetition import Repetition
 from services.sessions.domain.models import Change, Draft, Lease, Policy, SessionRecord
 from services.sessions.domain.state import SessionState
 from services.sessions.ports import Ports
@@ -24,7 +25,7 @@ PAGE = 500
 
 
 class Journal:
-    """One owner's view of one log. `state` and `context` always stand at the last event stored or read.
+    """One owner's view of one log. `state`, `context` and `repetition` always stand at the last event stored or read.
 
     `pausing`: the person wants a pause; what runs comes to its end, `in_model_call` excepted.
     `workdir`: the repository's folder, relative to the workspace; empty for a session without a repository.
@@ -37,6 +38,7 @@ class Journal:
         self.lease = Lease(record.session_id, record.lease_epoch)
         self.state = SessionState()
         self.context = Context(partial(opening, record))
+        self.repetition = Repetition()
         self.workdir = ""
         self.memo: dict[str, Any] = {}
         self.pausing = record.pause_requested
@@ -105,6 +107,7 @@ class Journal:
     def _fold(self, event: Event) -> None:
         self.state.apply(event)
         self.context.apply(event)
+        self.repetition.apply(event)
 
 
 class TextItem:

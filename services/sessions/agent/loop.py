@@ -11,6 +11,7 @@ from services.sessions.agent.failures import TurnFailed, empty_answers
 from services.sessions.agent.journal import Journal
 from services.sessions.agent.queue import take_steers
 from services.sessions.agent.steps import CUT, EMPTY, ask_model
+from services.sessions.agent.stuck import unstuck
 from services.sessions.agent.tool_command import command_item
 from services.sessions.agent.tools import run_call
 from services.sessions.domain.work import Outcome
@@ -54,7 +55,7 @@ async def _up_to_the_model(journal: Journal, resumed: bool) -> Outcome | None:
     await take_steers(journal)
     if journal.context.ended:
         return Outcome.COMPLETED
-    return await within_budget(journal)
+    return await within_budget(journal) or await unstuck(journal)
 
 
 async def _run_open_calls(journal: Journal, resumed: bool) -> bool:

@@ -13,6 +13,7 @@ from services.sessions.agent.arguments import BadArgument, integer, required
 from services.sessions.agent.commands import completed_draft, follow_command
 from services.sessions.agent.journal import Journal
 from services.sessions.agent.prompt import WORKSPACE
+from services.sessions.agent.repetition import NO_OUTPUT
 from services.sessions.agent.tool import Tool, ToolAnswer, ToolRun, clip, one_line, parameters
 from services.sessions.agent.workspace import changes_since
 from services.sessions.domain.conversation import ToolSpec
@@ -90,7 +91,7 @@ def told(ended: CommandEnded, timeout: int) -> str:
     lines = [_how(done, timeout)]
     if ended.left_running:
         lines.append(f"[{ended.left_running} of its processes still run in the background]")
-    lines.append(_output(done) or "[no output]")
+    lines.append(_output(done) or NO_OUTPUT)
     if done.cwd_after:
         lines.append(f"[working directory: {done.cwd_after}]")
     return "\n".join(lines)

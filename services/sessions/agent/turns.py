@@ -28,6 +28,7 @@ _OUTCOMES = {
     Outcome.INTERRUPTED: (TurnCompleted.OUTCOME_INTERRUPTED, StatusChanged.PHASE_STOPPED, State.STOPPED),
     Outcome.FAILED: (TurnCompleted.OUTCOME_FAILED, StatusChanged.PHASE_FAILED, State.FAILED),
     Outcome.BUDGET: (TurnCompleted.OUTCOME_BUDGET, StatusChanged.PHASE_WAITING_USER, State.IDLE),
+    Outcome.STUCK: (TurnCompleted.OUTCOME_STUCK, StatusChanged.PHASE_WAITING_USER, State.IDLE),
     Outcome.LIMIT: (TurnCompleted.OUTCOME_LIMIT, StatusChanged.PHASE_WAITING_USER, State.IDLE),
 }
 _RESTING = {state: phase for _, phase, state in _OUTCOMES.values() if phase != StatusChanged.PHASE_WAITING_USER}
@@ -114,7 +115,8 @@ async def end_turn(journal: Journal, outcome: Outcome, duration: float) -> bool:
     if outcome is Outcome.PAUSED:
         return await _let_pause(journal)
     result, phase, state = _OUTCOMES[outcome]
-    summary = journal.context.summary if outcome in (Outcome.COMPLETED, Outcome.LIMIT, Outcome.BUDGET) else ""
+    told = (Outcome.COMPLETED, Outcome.LIMIT, Outcome.BUDGET, Outcome.STUCK)
+    summary = journal.context.summary if outcome in told else ""
     completed = TurnCompleted(outcome=result, summary=summary, duration_ms=int(duration * 1000))
     turn_id = journal.state.turn_id
     ended = (

@@ -131,4 +131,5 @@ class Outcome(Enum):
     FAILED = "failed"
     LIMIT = "limit"
     BUDGET = "budget"
+    STUCK = "stuck"
     PAUSED = "paused"
