@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from lucid.sessions.v1.event_pb2 import Event
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, Select, and_, bindparam, delete, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from services.sessions.domain.errors import SessionNotFound
@@ -18,6 +18,24 @@ from services.sessions.store.migrating import migrate
 from services.sessions.store.rows import change_row, new_row, to_record
 from services.sessions.store.tables import events, progress, sessions
 from services.sessions.store.writer import GroupWriter, Publish, number
+
+LAST = 2**31 - 1
+# Built once: to put a statement together takes longer than to run it.
+_GET = select(sessions).where(sessions.c.session_id == bindparam("session"))
+_BY_REQUEST = select(sessions).where(
+    sessions.c.owner_id == bindparam("owner"), sessions.c.request_id == bindparam("request")
+)
+_FIND = select(events.c.data).where(events.c.session_id == bindparam("session"), events.c.key == bindparam("wanted"))
+_READ = (
+    select(events.c.seq, events.c.data)
+    .where(
+        events.c.session_id == bindparam("session"),
+        events.c.seq > bindparam("after"),
+        events.c.seq <= bindparam("upto"),
+    )
+    .order_by(events.c.seq)
+    .limit(bindparam("most"))
+)
 
 
 class SqlEventStore:
@@ -76,16 +94,15 @@ class SqlEventStore:
         return to_record(row)
 
     async def _by_request(self, owner_id: str, request_id: str) -> SessionRecord | None:
-        return await self._one(and_(sessions.c.owner_id == owner_id, sessions.c.request_id == request_id))
+        return await self._one(_BY_REQUEST, {"owner": owner_id, "request": request_id})
 
-    async def _one(self, where: ColumnElement[bool]) -> SessionRecord | None:
-        query = select(sessions).where(where)
-        row = await self._database.read(lambda connection: connection.execute(query).mappings().one_or_none())
+    async def _one(self, query: Select[Any], which: dict[str, str]) -> SessionRecord | None:
+        row = await self._database.read(lambda connection: connection.execute(query, which).mappings().one_or_none())
         return None if row is None else to_record(dict(row))
 
     async def get(self, session_id: str) -> SessionRecord:
         """Raises SessionNotFound."""
-        record = await self._one(sessions.c.session_id == session_id)
+        record = await self._one(_GET, {"session": session_id})
         if record is None:
             raise SessionNotFound(session_id=session_id)
         return record
@@ -134,19 +151,14 @@ class SqlEventStore:
 
     async def read(self, session_id: str, after: int, upto: int, limit: int) -> list[tuple[int, bytes]]:
         """(seq, stored bytes) with after < seq <= upto, in order."""
-        query = (
-            select(events.c.seq, events.c.data)
-            .where(events.c.session_id == session_id, events.c.seq > after, events.c.seq <= min(upto, 2**31 - 1))
-            .order_by(events.c.seq)
-            .limit(limit)
-        )
-        rows = await self._database.read(lambda connection: connection.execute(query).all())
+        bounds = {"session": session_id, "after": after, "upto": min(upto, LAST), "most": limit}
+        rows = await self._database.read(lambda connection: connection.execute(_READ, bounds).all())
         return [(seq, data) for seq, data in rows]
 
     async def find(self, session_id: str, key: str) -> Event | None:
         """The event stored under a key."""
-        query = select(events.c.data).where(events.c.session_id == session_id, events.c.key == key)
-        data = await self._database.read(lambda connection: connection.execute(query).scalar_one_or_none())
+        which = {"session": session_id, "wanted": key}
+        data = await self._database.read(lambda connection: connection.execute(_FIND, which).scalar_one_or_none())
         return None if data is None else Event.FromString(data)
 
     async def count_active(self) -> int:

@@ -13,7 +13,7 @@ from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
 from lucid.sessions.v1.event_pb2 import Event
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, Select, bindparam, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from services.rpc import logs
@@ -31,12 +31,14 @@ GROUP = 500
 ATTEMPTS = 3
 Publish = Callable[[str, list[tuple[Event, bytes]]], None]
 _ENDS = ("text_completed", "command_completed")
-_MUTABLE = (
-    "title", "state", "provider", "repo_full_name", "repo_url", "base_branch", "confinement", "pull_request",
-    "turn_open", "seq", "last_hash", "wanted", "stop_requested", "pause_requested", "waiting", "wake_at", "lease_owner",
-    "lease_until", "update_time", "title_by_user", "confirmation", "budget_cost_micros", "budget_steps",
-    "budget_seconds", "fallback_model",
-)  # fmt: skip
+_FIXED = frozenset({"session_id", "owner_id", "request_id", "task", "model", "sandbox_id", "log_epoch", "lease_epoch"})
+_MUTABLE = tuple(column.name for column in sessions.c if column.name not in _FIXED)
+# Built once: to put a statement together takes longer than to run it.
+_INSERT = insert(events)
+_UPDATE = update(sessions).where(sessions.c.session_id == bindparam("which"))
+_ENDED = delete(progress).where(
+    progress.c.session_id == bindparam("ended_session"), progress.c.item_id == bindparam("ended_item")
+)
 
 
 @dataclass
@@ -68,6 +70,7 @@ class GroupWriter:
     def __init__(self, database: Database, publish: Publish) -> None:
         self._database = database
         self._publish = publish
+        self._locked = _locking(database)
         self._waiting: list[Pending] = []
         self._wake = asyncio.Event()
         self._closed = False
@@ -158,14 +161,17 @@ class GroupWriter:
         return group
 
     def _lock(self, connection: Connection, group: _Group, batch: Iterable[Pending]) -> None:
-        # In the order of their ids, so that two writers cannot wait for each other.
         ids = sorted({pending.session_id for pending in batch})
-        query = select(sessions, self._database.now.label("now")).where(sessions.c.session_id.in_(ids))
-        if self._database.locks_rows:
-            query = query.order_by(sessions.c.session_id).with_for_update()
-        rows = [dict(row) for row in connection.execute(query).mappings()]
+        rows = [dict(row) for row in connection.execute(self._locked, {"ids": ids}).mappings()]
         group.rows = {row["session_id"]: row for row in rows}
         group.now = rows[0]["now"] if rows else 0.0
+
+
+def _locking(database: Database) -> Select[Any]:
+    """The rows of a group. In the order of their ids, so that two writers cannot wait for each other."""
+    mine = sessions.c.session_id.in_(bindparam("ids", expanding=True))
+    query = select(sessions, database.now.label("now")).where(mine)
+    return query.order_by(sessions.c.session_id).with_for_update() if database.locks_rows else query
 
 
 def _landed(connection: Connection, doubtful: _Group) -> bool:
@@ -206,19 +212,16 @@ def _change(group: _Group, session_id: str, change: Change) -> list[Event]:
 
 def _write(connection: Connection, group: _Group) -> None:
     if group.inserts:
-        connection.execute(insert(events), group.inserts)
+        connection.execute(_INSERT, group.inserts)
     if group.ended:
-        ended = delete(progress).where(
-            progress.c.session_id == bindparam("ended_session"), progress.c.item_id == bindparam("ended_item")
-        )
-        connection.execute(ended, group.ended)
+        connection.execute(_ENDED, group.ended)
     changed = [
         {"which": session_id, **{name: row[name] for name in _MUTABLE}}
         for session_id, row in group.rows.items()
         if row.get("dirty")
     ]
     if changed:
-        connection.execute(update(sessions).where(sessions.c.session_id == bindparam("which")), changed)
+        connection.execute(_UPDATE, changed)
 
 
 def _refuse(batch: Iterable[Pending], error: Exception) -> None:
