@@ -169,6 +169,44 @@ class FakeSessions(Fake, spg.SessionsServiceServicer):
         session = self._own(self.enter("StopSession", request, context), request.session_id)
         return spb.StopSessionResponse(stopping=session.state == spb.Session.STATE_RUNNING)
 
+    async def PauseSession(self, request: spb.PauseSessionRequest, context: Any) -> spb.PauseSessionResponse:
+        session = self._own(self.enter("PauseSession", request, context), request.session_id)
+        return spb.PauseSessionResponse(pausing=session.state == spb.Session.STATE_RUNNING)
+
+    async def ResumeSession(self, request: spb.ResumeSessionRequest, context: Any) -> spb.ResumeSessionResponse:
+        session = self._own(self.enter("ResumeSession", request, context), request.session_id)
+        return spb.ResumeSessionResponse(resumed=session.state == spb.Session.STATE_PAUSED)
+
+    async def UpdateQueuedMessage(
+        self, request: spb.UpdateQueuedMessageRequest, context: Any
+    ) -> spb.UpdateQueuedMessageResponse:
+        self._own(self.enter("UpdateQueuedMessage", request, context), request.session_id)
+        return spb.UpdateQueuedMessageResponse()
+
+    async def MoveQueuedMessage(
+        self, request: spb.MoveQueuedMessageRequest, context: Any
+    ) -> spb.MoveQueuedMessageResponse:
+        self._own(self.enter("MoveQueuedMessage", request, context), request.session_id)
+        return spb.MoveQueuedMessageResponse()
+
+    async def CancelQueuedMessage(
+        self, request: spb.CancelQueuedMessageRequest, context: Any
+    ) -> spb.CancelQueuedMessageResponse:
+        self._own(self.enter("CancelQueuedMessage", request, context), request.session_id)
+        return spb.CancelQueuedMessageResponse()
+
+    async def ConfigureSession(
+        self, request: spb.ConfigureSessionRequest, context: Any
+    ) -> spb.ConfigureSessionResponse:
+        session = self._own(self.enter("ConfigureSession", request, context), request.session_id)
+        session.confirmation = request.confirmation or session.confirmation
+        session.budget.MergeFrom(request.budget)
+        return spb.ConfigureSessionResponse(session=session)
+
+    async def ResolveApproval(self, request: spb.ResolveApprovalRequest, context: Any) -> spb.ResolveApprovalResponse:
+        self._own(self.enter("ResolveApproval", request, context), request.session_id)
+        return spb.ResolveApprovalResponse()
+
     async def ListEvents(self, request: spb.ListEventsRequest, context: Any) -> spb.ListEventsResponse:
         self._own(self.enter("ListEvents", request, context), request.session_id)
         log, size = self.events[request.session_id], min(request.page_size or 100, 1000)

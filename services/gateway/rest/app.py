@@ -11,9 +11,11 @@ from services.gateway.rest import (
     exports,
     files,
     integrations,
+    policy,
     refusals,
     sessions,
     status,
+    steering,
 )
 from services.gateway.rest.callers import Rows
 
@@ -40,6 +42,6 @@ def build_rest(here: Rows) -> FastAPI:
         )
     if here.settings.auth_dev_login:
         app.include_router(accounts.dev_router)
-    for rows in (status, accounts, sessions, events, exports, chats, files, integrations, docs):
+    for rows in (status, accounts, sessions, policy, steering, events, exports, chats, files, integrations, docs):
         app.include_router(rows.router)
     return app

@@ -10,8 +10,10 @@ from pydantic import BaseModel, Field
 
 from services.gateway.backends.upstreams import Caller
 from services.gateway.rest.callers import CallerHere, RowsHere
+from services.gateway.rest.policy import PolicyIn
 from services.gateway.rest.refusals import INVALID_REQUEST, Refused, answer_of, words_of
 from services.gateway.rest.shapes import ALIVE, absent, iso
+from services.gateway.rest.steering import Delivery, delivery_of
 from services.gateway.settings import Settings
 from services.rpc.errors import Code, LucidError
 from services.rpc.ids import new_ulid
@@ -23,7 +25,7 @@ LISTED = 1000
 DEMO = "demo"
 
 
-class SessionIn(BaseModel):
+class SessionIn(PolicyIn):
     """A task. Fields that are not named here are ignored, as they always were."""
 
     task: str = Field(min_length=1, max_length=TASK_LONGEST)
@@ -65,10 +67,11 @@ class SessionsOut(BaseModel):
 
 
 class MessageIn(BaseModel):
-    """A follow-up."""
+    """A follow-up. `delivery`, while the agent works: `steer` before its next model call, else after the turn."""
 
     content: str = Field(min_length=1, max_length=TASK_LONGEST)
     clientMessageId: str | None = Field(None, max_length=100)
+    delivery: Delivery | None = None
 
 
 class MessageOut(BaseModel):
@@ -112,6 +115,9 @@ def _request(body: SessionIn, model: str) -> pb.CreateSessionRequest:
         git_user_name=body.gitUserName or "",
         git_user_email=body.gitUserEmail or "",
         model_api_key=body.api_key or body.apiKey or "",
+        confirmation=body.mode,
+        budget=None if body.budget is None else body.budget.message(),
+        fallback_model=body.fallbackModel or "",
     )
     if body.repoUrl:
         request.repository.url = body.repoUrl
@@ -186,7 +192,9 @@ async def delete_session(session_id: str, caller: CallerHere) -> SessionOut:
 async def post_message(session_id: str, body: MessageIn, caller: CallerHere) -> MessageOut:
     """Adds a follow-up; the same clientMessageId twice gives the first answer."""
     client_id = body.clientMessageId or new_ulid()
-    request = pb.SendMessageRequest(session_id=session_id, text=body.content, client_message_id=client_id)
+    request = pb.SendMessageRequest(
+        session_id=session_id, text=body.content, client_message_id=client_id, delivery=delivery_of(body.delivery)
+    )
     with absent(session_id, f"Session {session_id} not found."):
         sent = await caller.ask(caller.sessions.SendMessage, request)
     return MessageOut(seq=sent.seq, queued=sent.queued, clientMessageId=sent.client_message_id)

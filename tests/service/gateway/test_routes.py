@@ -22,6 +22,13 @@ ROWS: list[tuple[str, str, dict[str, Any]]] = [
     ("DELETE", "/api/v1/sessions/{id}", {}),
     ("POST", "/api/v1/sessions/{id}/messages", {"json": {"content": "c"}}),
     ("POST", "/api/v1/sessions/{id}/stop", {}),
+    ("PATCH", "/api/v1/sessions/{id}", {"json": {"title": "n", "confirmation": "never"}}),
+    ("POST", "/api/v1/sessions/{id}/pause", {}),
+    ("POST", "/api/v1/sessions/{id}/resume", {}),
+    ("PATCH", "/api/v1/sessions/{id}/queue/{queue_item_id}", {"json": {"text": "t", "place": 0}}),
+    ("DELETE", "/api/v1/sessions/{id}/queue/{queue_item_id}", {}),
+    ("POST", "/api/v1/sessions/{id}/approvals/{request_id}", {"json": {"optionId": "yes"}}),
+    ("GET", "/api/v1/sessions/{id}/export", {}),
     ("GET", "/api/v1/sessions/{id}/events", {}),
     ("GET", "/api/v1/sessions/{id}/watch", {}),
     ("GET", "/api/v1/chats", {}),
@@ -43,7 +50,7 @@ SESSION_NAMES = [f"{method} {path}" for method, path, _ in SESSION_ROWS]
 
 async def ask(client: httpx.AsyncClient, row: tuple[str, str, dict[str, Any]], session_id: str) -> httpx.Response:
     method, path, more = row
-    return await client.request(method, path.format(id=session_id), **more)
+    return await client.request(method, path.format(id=session_id, queue_item_id="msg_1", request_id="apr_1"), **more)
 
 
 def called(ground: Ground) -> int:
