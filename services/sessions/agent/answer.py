@@ -7,11 +7,10 @@ from lucid.sessions.v1.event_pb2 import CHANNEL_MESSAGE, CHANNEL_THOUGHT, TextSt
 from services.rpc.ids import new_id
 from services.sessions.agent.context import ARGUMENT_ERROR, REASONING
 from services.sessions.agent.journal import Journal, TextItem
-from services.sessions.agent.repetition import BROKEN
 from services.sessions.agent.tools import title
 from services.sessions.domain.conversation import CallPiece, Piece, StopPiece, TextPiece, ToolCall, UsagePiece
 from services.sessions.domain.models import Draft
-from services.sessions.domain.state import PURPOSE
+from services.sessions.domain.spending import CUT_SHORT, PURPOSE
 
 TOOL_NAME_LENGTH = 64
 
@@ -66,7 +65,7 @@ class Answer:
         drafts = [_marked(item.completed(reset=True), reasoning) for item, reasoning in self._texts]
         if self.usage is not None:
             used = self._usage()
-            used.event.labels[BROKEN] = "1"
+            used.event.labels[CUT_SHORT] = "failed"
             drafts.append(used)
         if drafts:
             await self._journal.append(*drafts)

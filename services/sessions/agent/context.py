@@ -9,7 +9,7 @@ from services.sessions.agent.facts import Facts
 from services.sessions.agent.history import History, size_of
 from services.sessions.agent.repetition import described
 from services.sessions.domain.conversation import AssistantTurn, ToolCall, ToolResult, Turn, UserTurn
-from services.sessions.domain.state import PURPOSE
+from services.sessions.domain.spending import CUT_SHORT, PURPOSE
 
 REASONING = "reasoning"
 ARGUMENT_ERROR = "argument_error"
@@ -137,7 +137,7 @@ class Context:
             self.cwd = event.command_completed.cwd_after or self.cwd
 
     def _usage(self, event: Event) -> None:
-        if event.labels.get(PURPOSE):
+        if event.labels.get(PURPOSE) or event.labels.get(CUT_SHORT):
             return
         self.window = event.usage.context_window
         if event.usage.context_used:

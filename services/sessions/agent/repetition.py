@@ -7,12 +7,10 @@ from dataclasses import dataclass
 
 from lucid.sessions.v1.event_pb2 import Event, StuckDetected, ToolCallCompleted, ToolCallStarted
 
-from services.sessions.domain.state import PURPOSE
+from services.sessions.domain.spending import CUT_SHORT, PURPOSE
 
 # What a command without output is said to have printed.
 NO_OUTPUT = "[no output]"
-# Label of a Usage for a call whose answer was taken back.
-BROKEN = "broken"
 REPEATED_CALL, REPEATED_ERROR, MONOLOGUE, ALTERNATION = "repeated_call", "repeated_error", "monologue", "alternation"
 REPEATS, TURNS = 3, 6
 _SEEN = {
@@ -105,7 +103,7 @@ class Repetition:
                 self._calls, self._results = {}, {}
 
     def _usage(self, event: Event) -> None:
-        if event.labels.get(PURPOSE) or event.labels.get(BROKEN):
+        if event.labels.get(PURPOSE) or event.labels.get(CUT_SHORT):
             return
         # An answer's calls are stored in front of its usage.
         self._silent = 0 if self._calls else self._silent + 1
