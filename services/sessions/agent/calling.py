@@ -7,12 +7,14 @@ from dataclasses import dataclass
 
 from lucid.sessions.v1.event_pb2 import Error
 
+from services.rpc import logs
 from services.rpc.errors import LucidError
 from services.sessions.agent.failures import key_unreadable, model_refused
 from services.sessions.agent.journal import Journal
 from services.sessions.domain.conversation import FailureKind, ModelFailure, ModelRequest, Piece, StopPiece
 from services.sessions.ports import LanguageModel
 
+log = logs.get_logger("lucid.sessions.calling")
 TIMER_SECONDS = 1.0
 
 
@@ -57,12 +59,13 @@ def stand_in(journal: Journal) -> str:
     """The model to ask when the session's own fails: the session's choice, or the installation's. Empty where there is
     none, where it cannot be used, or where it is the one that has failed."""
     record, models = journal.record, journal.ports.models
-    name = (journal.state.configured or record.policy).fallback_model or models.fallback
+    name = journal.policy.fallback_model or models.fallback
     if not name or name == record.model or journal.context.fallback:
         return ""
     try:
         models.check(name, has_own_key=bool(record.model_key_sealed) and provider(name) == provider(record.model))
-    except LucidError:
+    except LucidError as refusal:
+        log.warning("fallback model cannot be used", extra={"model": name, "reason": refusal.reason})
         return ""
     return name
 
