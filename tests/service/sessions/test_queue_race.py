@@ -6,11 +6,9 @@ they also meet in one transaction. What decides is the product's own code on a r
 
 import asyncio
 import random
-import tempfile
 from collections import Counter, defaultdict
-from collections.abc import Coroutine, Iterator, Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -33,8 +31,8 @@ from services.sessions.usecases.send_message import send_message
 from services.sessions.usecases.update_queued_message import update_queued_message
 from tests.fakes.ports import FastClock, PlainSealer
 from tests.fakes.scripted_model import Model, OneModel, said
+from tests.service.sessions.owners import ME, memory
 
-ME = "usr_1"
 SESSIONS, ROUNDS, ITEMS = 100, 20, 5
 TAKEN, CANCELLED = QueueChanged.CHANGE_TAKEN, QueueChanged.CHANGE_CANCELLED
 
@@ -211,26 +209,19 @@ async def race_all(seats: list[Seat], rounds: int) -> Counter[str]:
     return sum(await asyncio.gather(*map(play, seats)), Counter())
 
 
-@pytest.fixture
-def memory() -> Iterator[Path]:
-    """A folder in memory where there is one: ten thousand races need not wait for a disk."""
-    shm = Path("/dev/shm")
-    with tempfile.TemporaryDirectory(dir=shm if shm.is_dir() else None) as folder:
-        yield Path(folder)
-
-
 def a_store(url: str) -> SqlEventStore:
     return SqlEventStore(open_database(url), lambda *_: None, 600.0, lambda _: None)
 
 
 @pytest.mark.timeout(120)
-async def test_ten_thousand_interleavings_of_cancel_and_take(memory: Path) -> None:
-    store = a_store(f"sqlite:///{memory}/lucid.db")
-    await store.start()
-    try:
-        tally = await race_all(await take_seats(store, store, SESSIONS, seed=1), ROUNDS)
-    finally:
-        await store.stop()
+async def test_ten_thousand_interleavings_of_cancel_and_take() -> None:
+    with memory() as folder:
+        store = a_store(f"sqlite:///{folder}/lucid.db")
+        await store.start()
+        try:
+            tally = await race_all(await take_seats(store, store, SESSIONS, seed=1), ROUNDS)
+        finally:
+            await store.stop()
     assert sum(tally.values()) == SESSIONS * ROUNDS * ITEMS == 10_000
     # Both ends are met often: the schedule does not always let the same one win.
     assert min(tally.values()) > 1000, tally
