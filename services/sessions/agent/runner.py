@@ -41,17 +41,17 @@ class _Running:
     turn: "asyncio.Task[Outcome] | None" = None
     cut: Outcome | None = None
 
-    def stop(self) -> None:
-        """Cuts whatever the turn is at."""
-        self.cut = Outcome.INTERRUPTED
-        if self.turn is not None:
-            self.turn.cancel()
+    def heed(self, record: SessionRecord) -> None:
+        """A stop cuts whatever the turn is at; a pause cuts a model call, and anything else comes to its end."""
+        self.journal.pausing = record.pause_requested
+        if record.stop_requested:
+            self._cut(Outcome.INTERRUPTED)
+        elif record.pause_requested and self.journal.in_model_call and self.cut is None:
+            self._cut(Outcome.PAUSED)
 
-    def pause(self) -> None:
-        """Cuts a model call; anything else comes to its end."""
-        self.journal.pausing = True
-        if self.turn is not None and self.journal.in_model_call and self.cut is None:
-            self.cut = Outcome.PAUSED
+    def _cut(self, outcome: Outcome) -> None:
+        self.cut = outcome
+        if self.turn is not None:
             self.turn.cancel()
 
 
@@ -69,8 +69,8 @@ class Runner:
         self._background: list[asyncio.Task[None]] = []
         self._titles = Titles(ports)
         self._leaving = False
-        signals.on_stop = self._stop_session
-        signals.on_pause = self._pause_session
+        self._looks: set[asyncio.Task[None]] = set()
+        signals.on_stop = signals.on_pause = self._look_at
         signals.on_deleted = self._abandon
 
     async def start(self) -> None:
@@ -85,14 +85,14 @@ class Runner:
         self._signals.wanted()
         if self._background:
             await asyncio.wait(self._background[:1], timeout=POLL_SECONDS)
-        for task in self._background:
+        for task in (*self._background, *self._looks):
             task.cancel()
         drives = [running.drive for running in self._running.values()]
         with contextlib.suppress(LucidError):
             await self._save(self._texts())
         for drive in drives:
             drive.cancel()
-        await asyncio.gather(*self._background, *drives, self._titles.stop(), return_exceptions=True)
+        await asyncio.gather(*self._background, *self._looks, *drives, self._titles.stop(), return_exceptions=True)
         with contextlib.suppress(LucidError):
             await self._ports.store.release(self._worker)
 
@@ -136,10 +136,8 @@ class Runner:
         for session_id in ids:
             if session_id not in still_ours:
                 self._abandon(session_id)
-            elif still_ours[session_id] is Request.STOP:
-                self._stop_session(session_id)
-            elif still_ours[session_id] is Request.PAUSE:
-                self._pause_session(session_id)
+            elif still_ours[session_id] is not Request.NOTHING:
+                self._look_at(session_id)
 
     async def _checkpoint(self) -> None:
         await asyncio.sleep(CHECKPOINT_SECONDS)
@@ -161,15 +159,23 @@ class Runner:
         if texts:
             await self._ports.store.save_progress(texts)
 
-    def _stop_session(self, session_id: str) -> None:
+    def _look_at(self, session_id: str) -> None:
         running = self._running.get(session_id)
         if running is not None:
-            running.stop()
+            look = asyncio.create_task(self._look(running), name=f"look-{session_id}")
+            self._looks.add(look)
+            look.add_done_callback(self._looks.discard)
 
-    def _pause_session(self, session_id: str) -> None:
-        running = self._running.get(session_id)
-        if running is not None:
-            running.pause()
+    async def _look(self, running: _Running) -> None:
+        """A signal says only that there is something to see: it may be late, and mean a turn that has ended."""
+        # What cannot be read now is found by the next renewal.
+        with contextlib.suppress(LucidError):
+            while True:
+                turn = running.turn
+                record = await self._ports.store.get(running.journal.session_id)
+                if running.turn is turn:
+                    break
+            running.heed(record)
 
     def _abandon(self, session_id: str) -> None:
         running = self._running.get(session_id)

@@ -45,6 +45,10 @@ class WatchedStore(SqlEventStore):
     """Tells what is about to be stored, from inside the storing transaction."""
 
     on_store: Seen = staticmethod(lambda row, change: None)
+    shown: SessionRecord | None = None
+
+    async def get(self, session_id: str) -> SessionRecord:
+        return self.shown or await super().get(session_id)
 
     async def apply(self, session_id: str, transition: Transition, lease: Lease | None = None) -> list[Event]:
         def seen(row: SessionRecord) -> Change:
@@ -144,11 +148,13 @@ async def test_a_stop_while_an_answer_is_being_stored_does_not_run_its_calls_lat
 
         def stop(row: SessionRecord, change: Change) -> None:
             if any(draft.event.HasField("tool_call_started") for draft in change.drafts):
+                ground.store.shown = replace(row, stop_requested=True)
                 ground.signals.stop(row.session_id)
 
         ground.store.on_store = stop
         session = await ground.create()
         first = kinds(await ground.ended(session))
+        ground.store.shown = None
         assert first.count("tool_call_started") == first.count("tool_call_completed") == 1
         assert first.count("text_started") == first.count("text_completed")
         await ground.say(session, "Leave it.")

@@ -370,3 +370,25 @@ async def test_a_session_that_is_deleted_before_its_owners_first_step_is_let_go(
         owner.signals.deleted(played.session_id)
         await played.until(person, lambda _: played.session_id not in owner.runner._running)
         await owner.end()
+
+
+async def test_a_late_signal_of_an_earlier_stop_does_not_stop_the_next_turn(fresh: Callable[[], str]) -> None:
+    played = stage(fresh(), [[TextPiece("It "), TextPiece("is "), 60.0], said("I make it.", MAKE), said("", FINISH)])
+    async with played.person() as person:
+        owner = played.owner()
+        await played.create(person)
+        await owner.start()
+        await played.until(person, _is_at("token", owner, played))
+        await stop_session(person, ME, played.session_id)
+        await played.until(person, stopped)
+
+        async def late() -> None:
+            owner.signals.stop(played.session_id)
+            await asyncio.gather(*owner.runner._looks)
+
+        played.place.during = late
+        await send_message(person, ME, played.session_id, "go on", "")
+        events = await played.until(person, idle)
+        await owner.end()
+    ends = [event.turn_completed.outcome for event in events if event.HasField("turn_completed")]
+    assert ends == [TurnCompleted.OUTCOME_INTERRUPTED, TurnCompleted.OUTCOME_DONE]
