@@ -5,5 +5,6 @@ pytest_plugins = [
     "tests.grounds.engine",
     "tests.grounds.redis",
     "tests.grounds.product",
+    "tests.grounds.replicas",
     "tests.grounds.browser",
 ]

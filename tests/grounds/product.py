@@ -35,10 +35,16 @@ class Product:
         self.apart = apart
         self.port = spare_port()
         self.base_url = f"http://127.0.0.1:{self.port}"
+        self.base_urls = [self.base_url]
         rpc_ports = {name: spare_port() for name in SERVICES} if apart else dict.fromkeys(SERVICES, spare_port())
         self.rpc = {name: f"127.0.0.1:{port}" for name, port in rpc_ports.items()}
         self._env = self._environment() | (env or {})
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
+
+    @property
+    def processes(self) -> tuple[str, ...]:
+        """What runs; replicas of a service are told apart by a number, such as `sessions-2`."""
+        return SERVICES if self.apart else ("all",)
 
     @property
     def pids(self) -> dict[str, int]:
@@ -52,7 +58,7 @@ class Product:
 
     def start(self) -> None:
         """Starts what does not run; returns when `/health` answers."""
-        for name in SERVICES if self.apart else ("all",):
+        for name in self.processes:
             if name not in self._processes or self._processes[name].poll() is not None:
                 self._processes[name] = self._spawn(name)
         deadline = time.monotonic() + READY_SECONDS
@@ -62,6 +68,11 @@ class Product:
                 self.stop()
                 raise AssertionError(f"not ready; ended: {ended}\n{self.log[-4000:]}")
             time.sleep(0.05)
+
+    def end(self, name: str) -> int:
+        """Ends one process by SIGTERM; returns its exit code."""
+        self._processes[name].terminate()
+        return self._processes[name].wait(20)
 
     def kill9(self, *names: str) -> None:
         """Kills processes as a power cut would: all, or the named services of an `apart` product."""
@@ -89,10 +100,14 @@ class Product:
         return codes
 
     def _spawn(self, name: str) -> subprocess.Popen[bytes]:
-        module = "services" if name == "all" else f"services.{name}"
-        env = self._env | {"RPC_LISTEN": self.rpc["gateway" if name == "all" else name]}
+        module = "services" if name == "all" else f"services.{name.partition('-')[0]}"
+        env = self._env | self._own(name)
         with (self.folder / f"{name}.log").open("ab") as log:
             return subprocess.Popen([sys.executable, "-m", module], cwd=ROOT, env=env, stdout=log, stderr=log)
+
+    def _own(self, name: str) -> dict[str, str]:
+        """What the process does not share with the others."""
+        return {"RPC_LISTEN": self.rpc["gateway" if name == "all" else name]}
 
     def _environment(self) -> dict[str, str]:
         """The environment of the processes; nothing of the tests' own settings or keys leaks in."""
@@ -115,8 +130,11 @@ class Product:
             for address in set(self.rpc.values()):
                 host, port = address.rsplit(":", 1)
                 socket.create_connection((host, int(port)), timeout=2).close()
-            with urllib.request.urlopen(f"{self.base_url}/health", timeout=2) as answer:
-                return bool(answer.status == 200)
+            for base_url in self.base_urls:
+                with urllib.request.urlopen(f"{base_url}/health", timeout=2) as answer:
+                    if answer.status != 200:
+                        return False
+            return True
         except (urllib.error.URLError, OSError):
             return False
 

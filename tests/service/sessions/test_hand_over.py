@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import tempfile
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,12 +10,15 @@ from typing import Any, cast
 
 import grpc
 import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 from lucid.sessions.v1 import sessions_pb2 as pb
 from lucid.sessions.v1 import sessions_pb2_grpc as pb_grpc
 from lucid.sessions.v1.event_pb2 import CHANNEL_MESSAGE, CHANNEL_STDOUT, CHANNEL_THOUGHT, Event, TurnCompleted
 
+from services.rpc.channels import open_channel
 from services.rpc.identity import Verifier, sign_access_token, user_metadata
-from services.rpc.testing import serving
+from services.rpc.serving import grpc_server
+from services.rpc.status import from_rpc_error
 from services.sessions.domain.conversation import ModelRequest, ToolResult
 from services.sessions.domain.models import SessionRecord
 from services.sessions.domain.work import CommandFrame
@@ -82,6 +86,7 @@ class Replica:
     """A built service behind a real channel."""
 
     def __init__(self, channel: grpc.aio.Channel) -> None:
+        self.health: Any = health_pb2_grpc.HealthStub(channel)
         self.stub: Any = pb_grpc.SessionsServiceStub(channel)
 
     async def create(self) -> str:
@@ -122,8 +127,15 @@ class Site:
     @contextlib.asynccontextmanager
     async def replica(self) -> AsyncIterator[Replica]:
         service = await build(self._settings, lambda _: cast(Any, None), self._world.parts())
-        async with serving(service, verifier=Verifier(SECRET, KEY)) as channel:
-            yield Replica(channel)
+        with tempfile.TemporaryDirectory(prefix="rpc") as folder:
+            # The channel outlives the service: what is said at the end is heard.
+            async with open_channel(target := f"unix:{folder}/s") as channel:
+                await service.start()
+                try:
+                    async with grpc_server([service], target, Verifier(SECRET, KEY)):
+                        yield Replica(channel)
+                finally:
+                    await service.stop()
 
 
 def runs_a_command(request: ModelRequest) -> list[Any]:
@@ -229,8 +241,7 @@ async def test_a_deletion_elsewhere_ends_the_run(postgres_url: str, redis: Redis
         await asyncio.wait_for(world.place.left.wait(), PATIENCE)
 
 
-async def test_a_message_wakes_whoever_is_free(postgres_url: str, redis: Redis, tmp_path: Path) -> None:
-    """Many sessions handed over at once: none waits for another."""
+async def test_many_sessions_are_handed_over_at_once(postgres_url: str, redis: Redis, tmp_path: Path) -> None:
     world = World(runs_a_command)
     site = Site(postgres_url, redis, tmp_path, world)
     async with contextlib.AsyncExitStack() as rest:
@@ -245,3 +256,28 @@ async def test_a_message_wakes_whoever_is_free(postgres_url: str, redis: Redis, 
             await second.watch(viewer := Viewer(session), turn_ended)
             assert outcome(viewer.events) == TurnCompleted.OUTCOME_DONE
     assert len(world.place.starts) == len(made)
+
+
+async def test_health_tells_before_the_watchers_are_sent_away(postgres_url: str, redis: Redis, tmp_path: Path) -> None:
+    told: list[str] = []
+    serving_now = asyncio.Event()
+
+    async def ask(replica: Replica) -> None:
+        async for answer in replica.health.Watch(health_pb2.HealthCheckRequest()):
+            told.append(health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status))
+            serving_now.set()
+
+    async def watch(replica: Replica, viewer: Viewer) -> None:
+        try:
+            await replica.watch(viewer, turn_ended)
+        except grpc.aio.AioRpcError as error:
+            told.append(from_rpc_error(error).reason)
+
+    async with Site(postgres_url, redis, tmp_path, World(runs_a_command)).replica() as replica:
+        viewer = Viewer(await replica.create())
+        await replica.watch(viewer, shows((CHANNEL_STDOUT,), 5))
+        tasks = [asyncio.create_task(ask(replica)), asyncio.create_task(watch(replica, viewer))]
+        await asyncio.wait_for(serving_now.wait(), PATIENCE)
+        await replica.watch(Viewer(viewer.session_id), lambda viewer: viewer.caught_up)
+    await asyncio.gather(*tasks, return_exceptions=True)
+    assert told == ["SERVING", "NOT_SERVING", "LEAVING"]
