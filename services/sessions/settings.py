@@ -53,7 +53,7 @@ class Settings:
             title_model=env.get("TITLE_MODEL", ""),
             confirmation=_confirmation(env.get("CONFIRMATION_MODE", "")),
             context_window=int(env.get("CONTEXT_WINDOW") or 0),
-            compact_at=float(env.get("COMPACT_AT") or 0.8),
+            compact_at=_share("COMPACT_AT", env.get("COMPACT_AT") or "0.8"),
             session_budget_usd=float(env.get("SESSION_BUDGET_USD") or 0),
             question_timeout=float(env.get("QUESTION_TIMEOUT") or 0),
         )
@@ -65,6 +65,13 @@ def _confirmation(name: str) -> Confirmation:
     if name not in ("never", "risky", "always"):
         raise ValueError(f"CONFIRMATION_MODE must be never, risky or always, not {name!r}.")
     return Confirmation[name.upper()]
+
+
+def _share(name: str, value: str) -> float:
+    share = float(value)
+    if not 0 < share <= 1:
+        raise ValueError(f"{name} must be a share between 0 and 1, such as 0.8.")
+    return share
 
 
 def _providers(env: Mapping[str, str]) -> Providers:

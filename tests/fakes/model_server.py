@@ -172,7 +172,8 @@ class ModelServer:
             return True
         elif fault == "error_event":
             error = say.error or {"type": "overloaded_error", "message": "secret-detail overloaded"}
-            await response.write(_sse({"type": "error", "error": error}, "error"))
+            whole = isinstance(error, dict) and error.get("object") == "error"
+            await response.write(_sse(error if whole else {"type": "error", "error": error}, "error"))
         elif fault == "silent":
             await asyncio.sleep(30)
         return fault in ("no_done", "no_stream_options")

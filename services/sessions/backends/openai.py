@@ -188,8 +188,8 @@ class _Answer:
 
     def take(self, chunk: dict[str, Any], label: str) -> list[Piece]:
         """The pieces in one chunk. Raises ModelFailure for one that reports an error."""
-        if chunk.get("error"):
-            raise in_stream(label, chunk["error"])
+        if chunk.get("error") or chunk.get("object") == "error":
+            raise in_stream(label, chunk.get("error") or chunk)
         if chunk.get("usage"):
             self.usage = _usage(objects(chunk["usage"]))
         pieces: list[Piece] = []

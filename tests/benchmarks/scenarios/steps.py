@@ -10,7 +10,7 @@ from tests.benchmarks.role import play
 from tests.benchmarks.scripted_model import marker
 from tests.benchmarks.table import Row, from_samples, median
 
-SHORT, LONG = 50, 300
+SHORT, LONG = 50, 500
 REPETITIONS, LONG_REPETITIONS = 3, 2
 # Steps around a place, whose median stands for it.
 AROUND = 10
@@ -20,7 +20,7 @@ WALL_GOAL, CPU_GOAL, GROWTH_GOAL = 43.0, 13.0, 1.3
 
 @dataclass
 class _Side:
-    """Milliseconds per step; `early` and `late`: around step 50 and at the end of a session of 300."""
+    """Milliseconds per step; `early` and `late`: around step 50 and at the end of a session of 500."""
 
     wall: list[float] = field(default_factory=list)
     cpu: list[float] = field(default_factory=list)
