@@ -6,7 +6,7 @@ from typing import Protocol
 
 from lucid.sessions.v1.event_pb2 import Event, ItemCursor, PullRequestChanged
 
-from services.sessions.domain.conversation import ModelRequest, Piece
+from services.sessions.domain.conversation import ModelRequest, Piece, UsagePiece
 from services.sessions.domain.models import Change, Confirmation, Lease, Leftover, Repository, Request, SessionRecord
 from services.sessions.domain.work import (
     CommandFrame,
@@ -130,6 +130,9 @@ class Models(Protocol):
 
     def open(self, model: str) -> LanguageModel:
         """The adapter that serves the model."""
+
+    def price(self, model: str, usage: UsagePiece) -> UsagePiece:
+        """The usage with its cost, where the model's price is known."""
 
 
 class Workspace(Protocol):

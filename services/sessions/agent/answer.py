@@ -1,16 +1,26 @@
 """What the model says in one call: shown to the watchers token by token, its outcome stored in one append."""
 
 import re
+from contextlib import suppress
 
-from lucid.sessions.v1.event_pb2 import CHANNEL_MESSAGE, CHANNEL_THOUGHT, TextStarted, ToolCallStarted, Usage
+from lucid.sessions.v1.event_pb2 import CHANNEL_MESSAGE, CHANNEL_THOUGHT, TextStarted, ToolCallStarted
 
+from services.rpc.errors import LucidError
 from services.rpc.ids import new_id
 from services.sessions.agent.context import ARGUMENT_ERROR, REASONING
 from services.sessions.agent.journal import Journal, TextItem
 from services.sessions.agent.tools import title
-from services.sessions.domain.conversation import CallPiece, Piece, StopPiece, TextPiece, ToolCall, UsagePiece
+from services.sessions.agent.usage import FAILED, STOPPED, ModelCall
+from services.sessions.domain.conversation import (
+    CallPiece,
+    ModelRequest,
+    Piece,
+    StopPiece,
+    TextPiece,
+    ToolCall,
+    UsagePiece,
+)
 from services.sessions.domain.models import Draft
-from services.sessions.domain.spending import CUT_SHORT, PURPOSE
 
 TOOL_NAME_LENGTH = 64
 
@@ -21,14 +31,11 @@ class Answer:
     All its texts stay open until it has ended: if the stream breaks, every one of them is taken back.
     """
 
-    def __init__(self, journal: Journal, model: str) -> None:
+    def __init__(self, journal: Journal, request: ModelRequest) -> None:
         self.calls: list[ToolCall] = []
-        self.usage: UsagePiece | None = None
         self.stop: StopPiece | None = None
-        self.first_piece: float = 0.0
         self._journal = journal
-        self._model = model
-        self._begun = journal.ports.clock.monotonic()
+        self._call = ModelCall(journal, request)
         self._texts: list[tuple[TextItem, bool]] = []
 
     @property
@@ -38,14 +45,14 @@ class Answer:
 
     async def take(self, piece: Piece) -> None:
         """The next piece: text goes to the watchers at once, the rest waits for the end."""
-        if not self.first_piece:
-            self.first_piece = self._journal.ports.clock.monotonic()
+        if not self._call.first_piece:
+            self._call.begins()
         if isinstance(piece, TextPiece):
             await self._write(piece)
         elif isinstance(piece, CallPiece):
             self.calls.append(piece.call)
         elif isinstance(piece, UsagePiece):
-            self.usage = piece
+            self._call.usage = piece
         else:
             self.stop = piece
 
@@ -57,18 +64,21 @@ class Answer:
         for item, reasoning in self._texts:
             is_message = final and item is spoken[-1] if spoken else False
             drafts.append(_marked(item.completed(CHANNEL_MESSAGE if is_message else CHANNEL_THOUGHT), reasoning))
-        drafts += [self._call(call) for call in self.calls]
-        await self._journal.append(*drafts, self._usage())
+        drafts += [self._started(call) for call in self.calls]
+        await self._journal.append(*drafts, self._call.ended(self._written()))
 
     async def discard(self) -> None:
-        """The stream broke: watchers drop its texts; what the call has cost is kept."""
+        """The call failed: watchers drop its texts; what it has cost is kept."""
         drafts = [_marked(item.completed(reset=True), reasoning) for item, reasoning in self._texts]
-        if self.usage is not None:
-            used = self._usage()
-            used.event.labels[CUT_SHORT] = "failed"
-            drafts.append(used)
-        if drafts:
-            await self._journal.append(*drafts)
+        await self._journal.append(*drafts, self._call.cut_short(FAILED, self._written()))
+
+    async def stopped(self) -> None:
+        """The call was cut: what it has cost is kept; who cut it ends its texts."""
+        with suppress(LucidError):
+            await self._journal.append(self._call.cut_short(STOPPED, self._written()))
+
+    def _written(self) -> list[str]:
+        return [*(item.text for item, _ in self._texts), *(str(call.args) for call in self.calls)]
 
     async def _write(self, piece: TextPiece) -> None:
         text = piece.text.encode("utf-8", "replace").decode()
@@ -86,39 +96,12 @@ class Answer:
         started = journal.draft(item_id=item.item_id, text_started=TextStarted(channel=CHANNEL_THOUGHT))
         await journal.append(_marked(started, reasoning))
 
-    def _call(self, call: ToolCall) -> Draft:
+    def _started(self, call: ToolCall) -> Draft:
         name = re.sub(r"[^A-Za-z0-9_-]", "_", call.name)[:TOOL_NAME_LENGTH] or "unnamed"
         started = ToolCallStarted(tool=name, title=title(name, call.args))
         started.args.update(call.args)
         labels = {ARGUMENT_ERROR: call.error} if call.error else {}
         return self._journal.draft(item_id=new_id("itm"), labels=labels, tool_call_started=started)
-
-    def _usage(self) -> Draft:
-        return usage_draft(self._journal, self._model, self.usage, self._begun, self.first_piece)
-
-
-def usage_draft(
-    journal: Journal, model: str, usage: UsagePiece | None, begun: float, first_piece: float, purpose: str = ""
-) -> Draft:
-    """What a call has used. Times by the clock's `monotonic`; `purpose`: of a call that is no step of the agent."""
-    used, now = usage or UsagePiece(), journal.ports.clock.monotonic()
-    payload = Usage(
-        model=model,
-        input_tokens=used.input_tokens,
-        output_tokens=used.output_tokens,
-        cache_read_tokens=used.cache_read_tokens,
-        cache_write_tokens=used.cache_write_tokens,
-        reasoning_tokens=used.reasoning_tokens,
-        cost_micros=used.cost_micros,
-        currency="USD",
-        session_cost_micros=journal.state.session_cost_micros + used.cost_micros,
-        context_used=used.input_tokens + used.cache_read_tokens + used.cache_write_tokens + used.output_tokens,
-        context_window=used.context_window,
-        latency_ms=int((now - begun) * 1000),
-        first_token_ms=int((first_piece - begun) * 1000) if first_piece else 0,
-        price_known=used.price_known,
-    )
-    return journal.draft(labels={PURPOSE: purpose} if purpose else {}, usage=payload)
 
 
 def _marked(draft: Draft, reasoning: bool) -> Draft:

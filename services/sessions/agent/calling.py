@@ -9,9 +9,11 @@ from lucid.sessions.v1.event_pb2 import Error
 
 from services.rpc import logs
 from services.rpc.errors import LucidError
+from services.sessions.agent.budget import BudgetReached, reached
 from services.sessions.agent.failures import key_unreadable, model_refused
 from services.sessions.agent.journal import Journal
 from services.sessions.domain.conversation import FailureKind, ModelFailure, ModelRequest, Piece, StopPiece
+from services.sessions.domain.spending import Measure
 from services.sessions.ports import LanguageModel
 
 log = logs.get_logger("lucid.sessions.calling")
@@ -73,7 +75,10 @@ def stand_in(journal: Journal) -> str:
 async def streamed(
     journal: Journal, model: LanguageModel, request: ModelRequest, take: Callable[[Piece], Awaitable[None]]
 ) -> None:
-    """Hands every piece on until the stream has ended as it should. Raises ModelFailure, also for a silent model."""
+    """Hands every piece on until the stream has ended as it should. Raises ModelFailure, also for a silent model, and
+    BudgetReached instead of beginning a call beyond the money."""
+    if reached(journal, Measure.MONEY):
+        raise BudgetReached
     limits, loop = journal.ports.limits, asyncio.get_running_loop()
     moved, begun, ended = 0.0, False, False
     try:

@@ -3,14 +3,18 @@
 The log stays whole. What was replaced and by what is an event of it, so folding it again gives the same conversation.
 """
 
+import asyncio
+from contextlib import suppress
+
 from lucid.sessions.v1.event_pb2 import ContextCompacted
 
 from services.rpc import logs
-from services.sessions.agent.answer import usage_draft
+from services.rpc.errors import LucidError
 from services.sessions.agent.calling import Callee, Unusable, callee, streamed
 from services.sessions.agent.history import Older
 from services.sessions.agent.journal import Journal
 from services.sessions.agent.tool import clip, one_line
+from services.sessions.agent.usage import FAILED, STOPPED, ModelCall
 from services.sessions.domain.conversation import (
     AssistantTurn,
     ModelFailure,
@@ -22,6 +26,7 @@ from services.sessions.domain.conversation import (
     UsagePiece,
     UserTurn,
 )
+from services.sessions.domain.models import Draft
 
 log = logs.get_logger("lucid.sessions.compaction")
 COMPACTION = "compaction"
@@ -62,15 +67,8 @@ async def compact(journal: Journal) -> bool:
     older = history.older(int(min(window(journal) or tokens, tokens) * KEPT_SHARE))
     if older is None:
         return False
-    begun = journal.ports.clock.monotonic()
-    notes = _Notes()
-    try:
-        called = callee(journal)
-        await streamed(journal, called.model, _request(journal, called, older), notes.take)
-    except (ModelFailure, Unusable) as failure:
-        log.info("summary made without the model", extra={"session": journal.session_id, "reason": str(failure)})
-        notes.text = ""
-    summary = _summary(journal, older, notes.text)
+    notes, used = await _written(journal, older)
+    summary = _summary(journal, older, notes)
     compacted = ContextCompacted(
         from_seq=older.from_seq,
         to_seq=older.to_seq,
@@ -78,25 +76,49 @@ async def compact(journal: Journal) -> bool:
         tokens_before=tokens,
         tokens_after=history.after(older, len(summary)),
     )
-    drafts = [journal.draft(key=f"compacted:{older.to_seq}", system=True, context_compacted=compacted)]
-    if notes.usage is not None:
-        drafts.append(usage_draft(journal, called.name, notes.usage, begun, 0.0, COMPACTION))
-    await journal.append(*drafts)
+    await journal.append(
+        journal.draft(key=f"compacted:{older.to_seq}", system=True, context_compacted=compacted), *used
+    )
     return True
+
+
+async def _written(journal: Journal, older: Older) -> tuple[str, list[Draft]]:
+    """What the model writes down, and what that has cost; empty where it cannot. Raises BudgetReached."""
+    try:
+        called = callee(journal)
+    except Unusable as refusal:
+        return _without(journal, refusal), []
+    request = _request(journal, called, older)
+    notes = _Notes(ModelCall(journal, request, COMPACTION))
+    try:
+        await streamed(journal, called.model, request, notes.take)
+    except ModelFailure as failure:
+        return _without(journal, failure), [notes.call.cut_short(FAILED, [notes.text])]
+    except asyncio.CancelledError:
+        with suppress(LucidError):
+            await journal.append(notes.call.cut_short(STOPPED, [notes.text]))
+        raise
+    return notes.text, [notes.call.ended([notes.text])]
+
+
+def _without(journal: Journal, reason: Exception) -> str:
+    log.info("summary made without the model", extra={"session": journal.session_id, "reason": str(reason)})
+    return ""
 
 
 class _Notes:
     """What the model writes down."""
 
-    def __init__(self) -> None:
+    def __init__(self, call: ModelCall) -> None:
         self.text = ""
-        self.usage: UsagePiece | None = None
+        self.call = call
 
     async def take(self, piece: Piece) -> None:
+        self.call.begins()
         if isinstance(piece, TextPiece) and not piece.reasoning:
             self.text += piece.text
         elif isinstance(piece, UsagePiece):
-            self.usage = piece
+            self.call.usage = piece
 
 
 def _request(journal: Journal, called: Callee, older: Older) -> ModelRequest:

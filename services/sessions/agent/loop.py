@@ -6,7 +6,7 @@ under the same key), then the model is asked.
 
 from services.sessions.agent.answer import Answer
 from services.sessions.agent.asking import holds_up
-from services.sessions.agent.budget import within_budget
+from services.sessions.agent.budget import BudgetReached, within_budget
 from services.sessions.agent.failures import TurnFailed, empty_answers
 from services.sessions.agent.journal import Journal
 from services.sessions.agent.queue import take_steers
@@ -37,7 +37,10 @@ async def _work(journal: Journal) -> Outcome:
             continue
         if outcome is not None:
             return outcome
-        answer = await _ask(journal, nudge)
+        try:
+            answer = await _ask(journal, nudge)
+        except BudgetReached:
+            continue
         nudge, resumed = _nudge(answer), False
         empty = empty + 1 if answer.empty else 0
         if empty == MOST_EMPTY_ANSWERS:

@@ -1,5 +1,6 @@
 """One step of the model: its next answer, whatever it takes: retries, a shorter history, another model."""
 
+import asyncio
 import random
 from dataclasses import dataclass
 
@@ -38,7 +39,8 @@ class _Tries:
 
 
 async def ask_model(journal: Journal, nudge: str = "") -> Answer:
-    """The model's next answer, stored. Raises TurnFailed once nothing helps; the card that says why is in the log."""
+    """The model's next answer, stored. Raises TurnFailed once nothing helps; the card that says why is in the
+    log. Raises BudgetReached where what failed has used the money up."""
     await compact_early(journal)
     tries = _Tries()
     while True:
@@ -65,11 +67,14 @@ async def _answer(journal: Journal, nudge: str) -> Answer:
         api_key=called.api_key,
         memo=journal.memo,
     )
-    answer = Answer(journal, called.name)
+    answer = Answer(journal, request)
     try:
         await streamed(journal, called.model, request, answer.take)
     except ModelFailure:
         await answer.discard()
+        raise
+    except asyncio.CancelledError:
+        await answer.stopped()
         raise
     await answer.store()
     return answer

@@ -13,7 +13,7 @@ from services.rpc.errors import LucidError
 from services.sessions.agent.journal import Journal
 from services.sessions.domain.conversation import ModelFailure, ModelRequest, TextPiece, UsagePiece, UserTurn
 from services.sessions.domain.models import Change, Draft, SessionRecord
-from services.sessions.domain.state import PURPOSE
+from services.sessions.domain.spending import PURPOSE
 from services.sessions.domain.titles import clean, is_cut
 from services.sessions.ports import Ports
 

@@ -53,9 +53,10 @@ _MARK = b',"cache_control":{"type":"ephemeral"}}]}'
 
 
 class AnthropicModel:
-    """One server."""
+    """One server. `own_server`: the provider's, so that its price list holds."""
 
-    def __init__(self, api_key: str, base_url: str = "") -> None:
+    def __init__(self, api_key: str, base_url: str = "", own_server: bool = True) -> None:
+        self._own_server = own_server
         self._api_key = api_key
         self._base_url = base_url or ANTHROPIC_URL
         self._client = Lazy(self._make_client)
@@ -87,13 +88,15 @@ class AnthropicModel:
         async with posted(client, "/v1/messages", self.encode(request)) as response:
             async for event in server_events(response.iter_bytes()):
                 for piece in answer.take(frame(event)):
-                    yield priced(piece, "anthropic", model) if isinstance(piece, UsagePiece) else piece
+                    yield (
+                        priced(piece, "anthropic", model, self._own_server) if isinstance(piece, UsagePiece) else piece
+                    )
                 if answer.complete:
                     break
         if not answer.complete:
             broken = "The model's answer broke off before its end." if answer.begun else NOT_A_STREAM
             raise ModelFailure(FailureKind.TRANSIENT, broken, pieces_seen=answer.begun)
-        yield priced(answer.usage, "anthropic", model)
+        yield priced(answer.usage, "anthropic", model, self._own_server)
         yield StopPiece(cut=answer.cut)
 
     def encode(self, request: ModelRequest) -> bytes:

@@ -1,12 +1,15 @@
 """The models of this installation, by what the operator has configured."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
+from urllib.parse import urlsplit
 
 from services.sessions.backends.anthropic import AnthropicModel
 from services.sessions.backends.demo import DEMO, PAUSE_SECONDS, WORDS_PER_SECOND, DemoModel
 from services.sessions.backends.openai import OpenAIModel
+from services.sessions.backends.pricing import priced
+from services.sessions.domain.conversation import UsagePiece
 from services.sessions.domain.errors import NoModelKey, UnknownModel
 from services.sessions.ports import LanguageModel
 
@@ -87,6 +90,16 @@ class ConfiguredModels:
             self._adapters[provider] = _MAKERS[provider](self._providers)
         return self._adapters[provider]
 
+    def price(self, model: str, usage: UsagePiece) -> UsagePiece:
+        """The usage with its cost, where the model's price is known."""
+        if model == DEMO:
+            return replace(usage, price_known=True)
+        provider, _, name = model.partition("/")
+        return priced(usage, provider, name, own_server=self._is_own(provider))
+
+    def _is_own(self, provider: str) -> bool:
+        return _own(getattr(self._providers, f"{provider}_base_url", ""), provider)
+
     async def warm(self) -> None:
         """Loads, in the background of a start, what the default model's first call needs."""
         self.open(self.default)
@@ -115,9 +128,27 @@ class ConfiguredModels:
         )
 
 
+def _own(base_url: str, provider: str) -> bool:
+    """Whether this is the provider's own server: what another one asks for its answers, nobody here knows."""
+    return provider in _HOSTS and (not base_url or urlsplit(base_url).hostname == _HOSTS[provider])
+
+
+_HOSTS = {
+    "anthropic": "api.anthropic.com",
+    "openai": "api.openai.com",
+    "google": "generativelanguage.googleapis.com",
+}
 _MAKERS: dict[str, Callable[[Providers], _Adapter]] = {
-    "anthropic": lambda p: AnthropicModel(p.anthropic_api_key, p.anthropic_base_url),
-    "openai": lambda p: OpenAIModel("OpenAI", p.openai_api_key, p.openai_base_url, price_list="openai"),
+    "anthropic": lambda p: AnthropicModel(
+        p.anthropic_api_key, p.anthropic_base_url, own_server=_own(p.anthropic_base_url, "anthropic")
+    ),
+    "openai": lambda p: OpenAIModel(
+        "OpenAI",
+        p.openai_api_key,
+        p.openai_base_url,
+        price_list="openai",
+        own_server=_own(p.openai_base_url, "openai"),
+    ),
     "google": lambda p: OpenAIModel("Google", p.google_api_key, GEMINI_URL, "google", GEMINI_CALLS),
     "llm": lambda p: OpenAIModel("The model server", p.llm_api_key, p.llm_base_url),
 }

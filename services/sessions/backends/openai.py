@@ -55,6 +55,8 @@ CONNECT_SECONDS = 15.0
 class OpenAIModel:
     """One server. `label`: its name for people; `price_list`: its name in the price list, if it is there.
 
+    `own_server`: the provider's, so that the list's prices hold, and not only what it says of the models.
+
     `with_calls`: fields that the server wants with every earlier call.
     """
 
@@ -65,7 +67,9 @@ class OpenAIModel:
         base_url: str = "",
         price_list: str = "",
         with_calls: Mapping[str, Any] | None = None,
+        own_server: bool = True,
     ) -> None:
+        self._own_server = own_server
         self._with_calls = with_calls or {}
         self._label = label
         self._api_key = api_key
@@ -107,7 +111,7 @@ class OpenAIModel:
         for piece in answer.end():
             yield piece
         model = request.model.partition("/")[2]
-        yield priced(answer.usage, self._price_list, model) if self._price_list else answer.usage
+        yield priced(answer.usage, self._price_list, model, self._own_server)
         yield StopPiece(cut=answer.cut)
 
     @asynccontextmanager

@@ -10,8 +10,13 @@ def load_prices() -> None:
     import genai_prices.data  # noqa: F401
 
 
-def priced(usage: UsagePiece, provider: str, model: str) -> UsagePiece:
-    """The usage with its cost in millionths of a US dollar, and the model's window; unchanged where it is unknown."""
+def priced(usage: UsagePiece, provider: str, model: str, own_server: bool = True) -> UsagePiece:
+    """The usage with its cost in millionths of a US dollar, and the model's window; unchanged where it is unknown.
+
+    Another server than the provider's own may ask anything for its answers: there only the window is known.
+    """
+    if not provider:
+        return usage
     # Imported here: the list takes a fifth of a second to load, and a start without model keys never needs it.
     from genai_prices import Usage, calc_price
 
@@ -23,8 +28,8 @@ def priced(usage: UsagePiece, provider: str, model: str) -> UsagePiece:
         cache_write_tokens=usage.cache_write_tokens,
     )
     try:
-        price = calc_price(counts, model, provider_id=provider)
+        price = calc_price(counts, model.removeprefix("models/"), provider_id=provider)
     except (LookupError, ValueError):
         return usage
-    cost = round(price.total_price * 1_000_000)
-    return replace(usage, cost_micros=cost, price_known=True, context_window=price.model.context_window or 0)
+    known = replace(usage, context_window=price.model.context_window or 0)
+    return replace(known, cost_micros=round(price.total_price * 1_000_000), price_known=True) if own_server else known

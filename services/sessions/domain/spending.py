@@ -9,6 +9,8 @@ from lucid.sessions.v1.event_pb2 import SOURCE_USER, Event, StatusChanged
 PURPOSE = "purpose"
 # Label of a Usage for a call that did not come to its end: why.
 CUT_SHORT = "cut"
+# Label of a Usage whose tokens were not all told by the provider.
+ESTIMATED = "estimated"
 # The option of a budget's card that allows as much again.
 GO_ON = "go_on"
 _WORKING = (StatusChanged.PHASE_RUNNING, StatusChanged.PHASE_PAUSING, StatusChanged.PHASE_STOPPING)

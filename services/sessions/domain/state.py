@@ -14,7 +14,6 @@ from lucid.sessions.v1.event_pb2 import (
 from services.sessions.domain.approvals import SESSION
 from services.sessions.domain.models import Policy
 from services.sessions.domain.policy import from_event
-from services.sessions.domain.spending import PURPOSE as PURPOSE
 from services.sessions.domain.spending import Measure, Spending
 from services.sessions.domain.waiting import FOLLOWED, NOTHING, Waiting, followed
 

@@ -15,7 +15,7 @@ from services.sessions.agent.signals import LocalSignals
 from services.sessions.agent.titles import Titles
 from services.sessions.domain.conversation import FailureKind, ModelFailure, ModelRequest, TextPiece
 from services.sessions.domain.models import NewSession
-from services.sessions.domain.state import PURPOSE
+from services.sessions.domain.spending import PURPOSE
 from services.sessions.usecases.create_session import create_session
 from services.sessions.usecases.rename_session import rename_session
 from tests.fakes.scripted_model import said

@@ -61,7 +61,7 @@ async def test_it_goes_on_when_nothing_else_helps(kind: FailureKind, tries: int)
     texts = world.log.of("text_completed")
     assert [text.reset for text in texts] == [True] * tries + [False] * 2
     assert not world.log.of("error")
-    assert [usage.model for usage in world.log.of("usage")] == [OTHER] * 2
+    assert [usage.model for usage in world.log.of("usage")] == [OWN] * tries + [OTHER] * 2
 
 
 async def test_a_wait_that_is_too_long_is_not_waited_for() -> None:
