@@ -38,6 +38,10 @@ check: fmt-check lint types imports breaking test ## the gate: what must hold be
 bench: setup ## measure Lucid AI beside bare chains; prints ratios
 	@$(PY) -m tests.benchmarks
 
+.PHONY: fuzz
+fuzz: setup ## send 10,000 random requests of each kind to every RPC (about 20 minutes)
+	@FUZZ_CALLS=10000 $(PY) -m pytest -q -s tests/service/test_rpc_fuzz.py
+
 .PHONY: fmt fmt-check lint types imports breaking
 fmt: setup ## format Python and protos
 	@.venv/bin/ruff check --fix --quiet $(CODE)

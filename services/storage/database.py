@@ -6,11 +6,12 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from services.storage.errors import tell_away
 from services.storage.sqlite import READS, prepare_sqlite
 
 
 class Database:
-    """`url`: `sqlite+aiosqlite:///…` or `postgresql+psycopg://…`."""
+    """`url`: `sqlite+aiosqlite:///…` or `postgresql+psycopg://…`. Work with it raises StoreUnavailable."""
 
     def __init__(self, url: str) -> None:
         if url.startswith("sqlite"):
@@ -18,6 +19,7 @@ class Database:
             prepare_sqlite(self._engine.sync_engine)
         else:
             self._engine = create_async_engine(url, pool_pre_ping=True, hide_parameters=True)
+        tell_away(self._engine.sync_engine)
         # SQLite has one writer, and those who wait for its lock get it by luck: a busy hour would leave some out.
         self._turn = asyncio.Lock() if url.startswith("sqlite") else None
         self._reads: AsyncEngine = self._engine.execution_options(**{READS: True})
