@@ -58,7 +58,9 @@ async def _up_to_the_model(journal: Journal, resumed: bool) -> Outcome | None:
     await take_steers(journal)
     if journal.context.ended:
         return Outcome.COMPLETED
-    return await within_budget(journal) or await unstuck(journal)
+    outcome = await within_budget(journal) or await unstuck(journal)
+    # A pause may have come meanwhile: then nothing is asked any more.
+    return Outcome.PAUSED if journal.pausing else outcome
 
 
 async def _run_open_calls(journal: Journal, resumed: bool) -> bool:

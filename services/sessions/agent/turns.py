@@ -144,9 +144,9 @@ async def end_turn(journal: Journal, outcome: Outcome, duration: float) -> bool:
 
 
 def _holds_the_queue(journal: Journal, row: SessionRecord, outcome: Outcome) -> bool:
-    """After a stop, a pause or a failure the queue waits for the person, also where they came when the work had just
+    """Unless the agent is done the queue waits for the person, also where a stop or a pause came when the work had just
     ended by itself. A message that was sent after the stop starts the next turn."""
-    calm = outcome in (Outcome.COMPLETED, Outcome.LIMIT) and not row.stop_requested and not row.pause_requested
+    calm = outcome is Outcome.COMPLETED and not row.stop_requested and not row.pause_requested
     return not calm and not journal.state.said_after_stop()
 
 

@@ -12,7 +12,8 @@ from lucid.sessions.v1.event_pb2 import Event, QueueChanged, StatusChanged, Turn
 
 from services.sessions.domain.conversation import ModelRequest, TextPiece, ToolResult, UserTurn
 from services.sessions.domain.models import SessionRecord, State
-from services.sessions.ports import Limits, Ports
+from services.sessions.domain.spending import Measure, Spending
+from services.sessions.ports import Ports
 from services.sessions.store.database import open_database
 from services.sessions.store.migrating import migrate
 from services.sessions.usecases.pause_session import pause_session
@@ -343,20 +344,23 @@ async def test_a_pause_and_a_stop_reach_an_owner_that_hears_no_signal(fresh: Cal
         await owner.end()
 
 
-async def test_paused_time_does_not_count_against_the_conversations_limit(fresh: Callable[[], str]) -> None:
-    played = stage(fresh(), works, limits=Limits(conversation_timeout=60.0))
+async def test_paused_time_is_not_working_time(fresh: Callable[[], str]) -> None:
+    """The log of a real pause, as it would be if the pause had lasted an hour."""
+    played = stage(fresh(), works)
     async with played.person() as person:
         owner = played.owner()
         played.place.during = partial(pause, played, person)
         await played.create(person)
         await owner.start()
-        await played.until(person, paused)
-        await owner.ports.clock.sleep(3600.0)
+        before = len(await played.until(person, paused))
         await resume_session(person, ME, played.session_id)
         events = await played.until(person, idle)
         await owner.end()
-    ends = [event.turn_completed.outcome for event in events if event.HasField("turn_completed")]
-    assert ends == [TurnCompleted.OUTCOME_DONE]
+    spending = Spending()
+    for event in events:
+        event.time.seconds += 3600 if event.seq > before else 0
+        spending.apply(event)
+    assert 0 < spending.used[Measure.TIME] < 60
 
 
 async def test_a_session_that_is_deleted_before_its_owners_first_step_is_let_go(fresh: Callable[[], str]) -> None:
