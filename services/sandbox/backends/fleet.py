@@ -13,12 +13,13 @@ from services.sandbox.backends.handing import Handing, handing_over
 from services.sandbox.backends.helper import Helper
 from services.sandbox.backends.launchers import Launchers
 from services.sandbox.backends.run_folder import RunFolders
-from services.sandbox.domain.errors import SandboxUnavailable
+from services.sandbox.domain.errors import SandboxUnavailable, Stopping
 from services.sandbox.domain.models import Arrival, Confinement, Sandbox, State
 from services.sandbox.ports import Guest, Launcher, Place
 
 VERSION = 1  # of what is said to a helper; see guest/helper.py
 GIT_PORT = 3129
+CLOSE_SECONDS = 10.0
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 log = get_logger(__name__)
 
@@ -39,6 +40,7 @@ class SandboxFleet:
         self._folders = folders
         self._members: dict[str, _Member] = {}
         self._starting: set[str] = set()
+        self._work: set[asyncio.Task[Arrival]] = set()
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._closed = False
 
@@ -52,6 +54,13 @@ class SandboxFleet:
 
     async def bring_up(self, sandbox: Sandbox) -> Arrival:
         """See ports.Fleet."""
+        # To its end, also when the caller goes away: what is half made would be missed by a removal that comes next.
+        work = asyncio.create_task(self._bring_up(sandbox))
+        self._work.add(work)
+        work.add_done_callback(self._work.discard)
+        return await asyncio.shield(work)
+
+    async def _bring_up(self, sandbox: Sandbox) -> Arrival:
         async with self._locks[sandbox.sandbox_id]:
             await asyncio.to_thread(self._folders.make, sandbox.sandbox_id, sandbox.git_config)
             if self._alive(sandbox.sandbox_id) is not None:
@@ -135,6 +144,8 @@ class SandboxFleet:
     async def close(self) -> None:
         """Lets go of all. Helpers and their commands go on; the next service finds them."""
         self._closed = True
+        if self._work:
+            await asyncio.wait(self._work, timeout=CLOSE_SECONDS)
         await asyncio.gather(*(self._leave(sandbox_id) for sandbox_id in list(self._members)))
         await self._relay.stop()
 
@@ -150,7 +161,7 @@ class SandboxFleet:
 
     async def _raise(self, sandbox: Sandbox) -> Arrival:
         if self._closed:
-            raise SandboxUnavailable("The service is stopping.")
+            raise Stopping
         async with self._control.alone(sandbox.sandbox_id):
             if await self._reach(sandbox):
                 return Arrival(created=False, workspace_kept=True)

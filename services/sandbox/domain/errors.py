@@ -25,6 +25,14 @@ class GuestLost(SandboxUnavailable):
     default = "The sandbox went away."
 
 
+class Stopping(LucidError):
+    """This service ends; the sandbox goes on. To callers it looks like a failed transport: they ask the next one."""
+
+    code = Code.UNAVAILABLE
+    reason = "UNAVAILABLE"
+    default = "The service is stopping."
+
+
 class NoConfinement(LucidError):
     """Neither Docker nor bubblewrap can be used, and working without is not allowed."""
 

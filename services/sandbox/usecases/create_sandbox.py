@@ -37,10 +37,17 @@ async def create_sandbox(ports: Ports, user_id: str | None, order: SandboxOrder)
         sandbox = await _new(ports, order)
     sandbox = await ports.store.put(sandbox)
     arrival = await ports.fleet.bring_up(sandbox)
-    if await ports.store.get(sandbox.sandbox_id) is None:  # deleted meanwhile
-        await ports.fleet.take_down(sandbox, keep_workspace=False)
-        raise SandboxNotFound
+    await _still_wanted(ports, sandbox)
     return SandboxView(sandbox, ports.fleet.state(sandbox.sandbox_id), ports.fleet.workspace(sandbox)), arrival
+
+
+async def _still_wanted(ports: Ports, sandbox: Sandbox) -> None:
+    """Who deletes it while it is made waits for it, and takes it down; unless that had come before the row."""
+    row = await ports.store.get(sandbox.sandbox_id)
+    if row is None:
+        await ports.fleet.take_down(sandbox, keep_workspace=False)
+    if row is None or row.removed:
+        raise SandboxNotFound
 
 
 async def _new(ports: Ports, order: SandboxOrder) -> Sandbox:

@@ -33,7 +33,7 @@ try:
     print("descriptors", os.listdir(f"/proc/{pid}/fd"))
 except OSError:
     pass
-if libc.ptrace(16, pid, 0, 0) == 0:
+if libc.ptrace(0x4206, pid, 0, 0) == 0:
     print("attached")
 handle = os.pidfd_open(pid)
 for number in range(3, 30):

@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import random
+import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -12,11 +14,14 @@ from lucid.sandbox.v1 import sandbox_pb2 as pb
 
 from services.rpc.channels import open_channel
 from services.rpc.errors import Code
-from services.rpc.identity import service_metadata
+from services.rpc.identity import Verifier, service_metadata
 from services.rpc.ids import new_id
 from services.rpc.status import RemoteError
+from services.rpc.testing import inproc
 from services.sandbox.client import SandboxClient
+from services.sandbox.server import build
 from tests.contract.launchers.conftest import KEY, OWNER, SECRET, Bench, order, running, sandbox_on, settings_for
+from tests.grounds.canary import with_argument
 from tests.grounds.sandbox_process import SandboxProcess
 
 BACKENDS = ["bubblewrap", pytest.param("docker", marks=pytest.mark.docker)]
@@ -68,6 +73,81 @@ async def test_orphans_are_removed_and_others_are_left_alone(docker_engine: Any,
             await Bench(client, mine, kept).delete()
         names = [volume.name for volume in docker_engine.volumes.list()]
         assert not [name for name in names if orphan in name or kept in name]
+
+
+async def test_a_deleted_sandbox_leaves_no_process_and_no_file(backend: str, tmp_path: Path) -> None:
+    seconds = f"1000.{random.randrange(10**9):09d}"
+    async with running(settings_for(backend, tmp_path)) as client:
+        bench = Bench(client, settings_for(backend, tmp_path), new_id("sbx"))
+        await bench.bring_up()
+        lost = asyncio.create_task(bench.run(f"sleep {seconds} & touch up; exec setsid sleep {seconds}", "lost"))
+        await bench.until("[ -f up ]")
+        assert with_argument(seconds)
+        await bench.delete()
+        assert (await lost).reason == "REASON_SANDBOX_LOST"
+    assert not with_argument(seconds)
+    assert not with_argument(bench.sandbox_id)
+    for folder in ("run", "helpers", "sandboxes"):
+        assert not list((tmp_path / folder).glob("*"))
+
+
+async def test_an_orphan_that_still_runs_is_ended(tmp_path: Path) -> None:
+    """Its row is gone; under bubblewrap its processes are nobody's children."""
+    settings, seconds = settings_for("bubblewrap", tmp_path / "mine"), f"1000.{random.randrange(10**9):09d}"
+    async with sandbox_on(settings_for("bubblewrap", tmp_path / "another")) as other:
+        helper = await other.helper()
+        async with running(settings) as client:
+            bench = Bench(client, settings, new_id("sbx"))
+            await bench.bring_up()
+            broken = asyncio.create_task(bench.run(f"touch up; sleep {seconds}"))
+            await bench.until("[ -f up ]")
+            broken.cancel()
+        assert with_argument(seconds)
+        (settings.data_dir / "sandbox.db").unlink()
+        async with running(settings):
+            assert not with_argument(seconds)
+            assert not list((settings.data_dir / "sandboxes").iterdir())
+        assert await other.helper() == helper
+
+
+async def test_a_sandbox_that_is_deleted_while_it_is_made_is_not_left_behind(backend: str, tmp_path: Path) -> None:
+    settings, sandbox_id = settings_for(backend, tmp_path), new_id("sbx")
+    async with running(settings) as client:
+        bench = Bench(client, settings, sandbox_id)
+        for abandoned in (False, True):
+            making = asyncio.create_task(bench.bring_up())
+            while not (tmp_path / "run").exists() or not list((tmp_path / "run").iterdir()):  # noqa: ASYNC110
+                await asyncio.sleep(0.001)
+            if abandoned:
+                making.cancel()
+            await bench.delete()
+            made = (await asyncio.gather(making, return_exceptions=True))[0]
+            assert isinstance(made, RemoteError | asyncio.CancelledError)
+            assert not with_argument(sandbox_id)
+            for folder in ("run", "helpers", "sandboxes"):
+                assert not list((tmp_path / folder).glob("*"))
+    names = subprocess.run(["docker", "ps", "-aq", "--filter", f"name={sandbox_id}"], capture_output=True, check=False)  # noqa: ASYNC221
+    assert not names.stdout
+
+
+async def test_a_service_that_stops_does_not_call_a_running_command_lost(tmp_path: Path) -> None:
+    settings = settings_for("bubblewrap", tmp_path)
+    service = await build(settings, lambda target: pytest.fail(f"calls {target}"))
+    sandbox_id = new_id("sbx")
+    async with inproc(service, verifier=Verifier(SECRET, KEY)) as channel:
+        bench = Bench(SandboxClient(channel, service_metadata(KEY, OWNER)), settings, sandbox_id)
+        await bench.bring_up()
+        broken = asyncio.create_task(bench.run("touch up; until [ -f go ]; do sleep 0.02; done; echo went on", "key"))
+        await bench.until("[ -f up ]")
+        await service.stop()
+        with pytest.raises(RemoteError) as refused:
+            await broken
+        assert refused.value.reason == "UNAVAILABLE"
+    async with running(settings) as client:
+        bench = Bench(client, settings, sandbox_id)
+        await bench.run("touch go")
+        assert (await bench.run("", "key")).output == b"went on\n"
+        await bench.delete()
 
 
 @pytest.mark.docker
