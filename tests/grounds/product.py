@@ -86,12 +86,16 @@ class Product:
         self.stop()
         self.start()
 
-    def stop(self) -> dict[str, int]:
-        """Ends everything by SIGTERM; returns the exit codes. One that does not end in 20 s is killed and fails."""
-        for process in self._processes.values():
+    def stop(self, *names: str) -> dict[str, int]:
+        """Ends everything, or the named services, by SIGTERM; returns the exit codes.
+
+        One that does not end in 20 s is killed and fails.
+        """
+        chosen = {name: self._processes[name] for name in names or self._processes}
+        for process in chosen.values():
             process.terminate()
         codes = {}
-        for name, process in self._processes.items():
+        for name, process in chosen.items():
             try:
                 codes[name] = process.wait(20)
             except subprocess.TimeoutExpired:

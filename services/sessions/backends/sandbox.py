@@ -1,8 +1,7 @@
 """The Workspace port over the sandbox service."""
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import aclosing
-from typing import TypeVar
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing, contextmanager
 
 import grpc
 from lucid.sandbox.v1 import sandbox_pb2 as pb
@@ -11,7 +10,7 @@ from lucid.sessions.v1.event_pb2 import CommandCompleted, FileEdited
 from services.rpc.identity import service_metadata
 from services.rpc.status import RemoteError
 from services.sandbox.client import SandboxClient
-from services.sessions.backends.refusals import in_our_words, translated
+from services.sessions.backends.refusals import in_our_words
 from services.sessions.domain.models import SessionRecord
 from services.sessions.domain.work import (
     CommandBegun,
@@ -25,20 +24,23 @@ from services.sessions.domain.work import (
     Gate,
     ReplaceText,
     Snapshot,
+    ToolFailure,
 )
 
 COMMITTER = ("Lucid AI", "agent@lucid.ai")
-_GONE = frozenset({"SANDBOX_NOT_FOUND", "SANDBOX_UNAVAILABLE", "HELPER_FAILED"})
-Answer = TypeVar("Answer")
+_GONE = frozenset({"SANDBOX_NOT_FOUND", "SANDBOX_UNAVAILABLE"})
 
 
 class SandboxWorkspace:
-    """Calls as the service itself, on behalf of the session's owner. A sandbox that went away is brought back once."""
+    """Calls as the service itself, on behalf of the session's owner.
+
+    The sandbox service brings back by itself what it can. A sandbox that cannot be had now is a ConnectionError: the
+    caller makes it again, as it has to be made, and repeats the call.
+    """
 
     def __init__(self, channel: grpc.aio.Channel, internal_key: str) -> None:
         self._client = SandboxClient(channel)
         self._key = internal_key
-        self._made: dict[str, pb.CreateSandboxRequest] = {}
 
     def _for(self, record: SessionRecord) -> SandboxClient:
         return self._client.acting_as(service_metadata(self._key, record.owner_id))
@@ -48,20 +50,8 @@ class SandboxWorkspace:
         request = _create_request(record, gate)
         with in_our_words():
             answer = await self._for(record).create_sandbox(request)
-        self._made[record.session_id] = request
         level = pb.Sandbox.Confinement.Name(answer.sandbox.confinement).removeprefix("CONFINEMENT_").lower()
         return Confinement(level, answer.sandbox.image, answer.sandbox.workspace, answer.workspace_kept, answer.created)
-
-    async def _surely(self, record: SessionRecord, call: Callable[[], Awaitable[Answer]]) -> Answer:
-        """The call; once more on a sandbox that had gone."""
-        with in_our_words():
-            try:
-                return await call()
-            except RemoteError as error:
-                if error.reason not in _GONE or record.session_id not in self._made:
-                    raise
-            await self._for(record).create_sandbox(self._made[record.session_id])
-            return await call()
 
     async def run(
         self, record: SessionRecord, key: str, command: str, timeout_ms: int, cwd: str = ""
@@ -75,24 +65,10 @@ class SandboxWorkspace:
             cwd=cwd,
             epoch=record.lease_epoch,
         )
-        begun = False
-        for _ in range(2):
-            try:
-                async with aclosing(self._for(record).run_command(request)) as answers:
-                    async for answer in answers:
-                        if not (begun and answer.HasField("started")):
-                            yield _frame(answer)
-                        begun = True
-                return
-            except RemoteError as error:
-                if error.reason not in _GONE or record.session_id not in self._made:
-                    raise translated(error) from error
-            await self.create_again(record)
-
-    async def create_again(self, record: SessionRecord) -> None:
-        """Brings a sandbox back that went away, as it was made."""
-        with in_our_words():
-            await self._for(record).create_sandbox(self._made[record.session_id])
+        with _brought_back():
+            async with aclosing(self._for(record).run_command(request)) as answers:
+                async for answer in answers:
+                    yield _frame(answer)
 
     async def stop(self, record: SessionRecord, key: str) -> None:
         """Ends a command (empty key: all of them) with every process it started."""
@@ -103,7 +79,8 @@ class SandboxWorkspace:
     async def read(self, record: SessionRecord, path: str, offset: int = 0, limit: int = 0) -> FileContent:
         """A file or a range of it."""
         request = pb.ReadFileRequest(sandbox_id=record.sandbox_id, path=path, offset=offset, limit=limit)
-        answer = await self._surely(record, lambda: self._for(record).read_file(request))
+        with _brought_back():
+            answer = await self._for(record).read_file(request)
         return FileContent(answer.data, answer.size)
 
     async def edit(self, record: SessionRecord, key: str, path: str, edit: FileEdit) -> None:
@@ -117,19 +94,20 @@ class SandboxWorkspace:
         else:
             request.insert.after_line, request.insert.text = edit.after_line, edit.text
             request.insert.SetInParent()
-        await self._surely(record, lambda: self._for(record).edit_file(request))
+        with _brought_back():
+            await self._for(record).edit_file(request)
 
     async def snapshot(self, record: SessionRecord, path: str, since: str) -> Snapshot:
         """The tree under `path` and what changed since an earlier tree."""
         request = pb.CreateSnapshotRequest(
             sandbox_id=record.sandbox_id, path=path, since_tree=since, epoch=record.lease_epoch
         )
-        answer = await self._surely(record, lambda: self._for(record).create_snapshot(request))
+        with _brought_back():
+            answer = await self._for(record).create_snapshot(request)
         return Snapshot(answer.tree, tuple(map(_edited, answer.changes)), answer.head_commit)
 
     async def delete(self, record: SessionRecord) -> None:
         """Removes sandbox and workspace."""
-        self._made.pop(record.session_id, None)
         with in_our_words():
             try:
                 await self._for(record).delete_sandbox(pb.DeleteSandboxRequest(sandbox_id=record.sandbox_id))
@@ -137,6 +115,17 @@ class SandboxWorkspace:
                 # A session that never got as far as a sandbox has none to remove.
                 if error.reason != "SANDBOX_NOT_FOUND":
                     raise
+
+
+@contextmanager
+def _brought_back() -> Iterator[None]:
+    try:
+        with in_our_words():
+            yield
+    except ToolFailure as failure:
+        if failure.reason in _GONE:
+            raise ConnectionError(failure.message) from failure
+        raise
 
 
 def _create_request(record: SessionRecord, gate: Gate | None) -> pb.CreateSandboxRequest:
