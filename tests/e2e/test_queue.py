@@ -26,7 +26,8 @@ class Busy:
     def __call__(self, messages: list[dict[str, Any]]) -> Say:
         asked = next(str(message["content"]) for message in reversed(messages) if message["role"] == "user")
         if not self.let_go.is_set():
-            return Say("Working.", calls=[("run_command", {"command": "sleep 0.2"})])
+            # Not the same one each time: an agent that only repeats itself is stopped.
+            return Say("Working.", calls=[("run_command", {"command": f"sleep 0.2; echo {len(messages)}"})])
         return Say("", calls=[("finish", {"summary": f"I have read: {asked}"})])
 
 
