@@ -58,6 +58,11 @@ class Ground:
         """The product's one process."""
         return self.product.pids["all"]
 
+    @property
+    def pids(self) -> list[int]:
+        """All of the product's processes."""
+        return list(self.product.pids.values())
+
     async def ready_session(self, task: str | None = None) -> pb.Session:
         """A session that has had one short turn: its sandbox is up and it waits for a message."""
         session = await self.person.create(task or marker("tokens", 1, fresh_id()))
@@ -108,11 +113,11 @@ async def scripted_model() -> AsyncIterator[Model]:
 
 
 @contextlib.asynccontextmanager
-async def new_product(**env: str) -> AsyncIterator[Product]:
+async def new_product(apart: bool = False, **env: str) -> AsyncIterator[Product]:
     """A product on an empty data folder, not started yet; stopped and removed with the block."""
     # Not below a long path: that of a Unix socket must stay under 108 bytes.
     folder = Path(tempfile.mkdtemp(prefix="lucid-bench-"))
-    product = Product(folder, env=SECRETS | env)
+    product = Product(folder, apart, SECRETS | env)
     try:
         yield product
     finally:
@@ -132,9 +137,10 @@ def model_settings(model: Model) -> dict[str, str]:
 
 
 @contextlib.asynccontextmanager
-async def ground(backend: str) -> AsyncIterator[Ground]:
-    """Everything running. `backend`: bubblewrap or docker."""
-    async with scripted_model() as model, new_product(SANDBOX_BACKEND=backend, **model_settings(model)) as product:
+async def ground(backend: str, apart: bool = False) -> AsyncIterator[Ground]:
+    """Everything running, in one process or each service in its own. `backend`: bubblewrap or docker."""
+    env = {"SANDBOX_BACKEND": backend}
+    async with scripted_model() as model, new_product(apart, **env, **model_settings(model)) as product:
         await asyncio.to_thread(product.start)
         token = await asyncio.to_thread(sign_in, product)
         yield Ground(product, model, Person(product), token)

@@ -22,23 +22,29 @@ def resident_bytes(pid: int) -> int:
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE
 
 
-def descendants_cpu_seconds(pid: int) -> float:
-    """CPU time of the children of a process and theirs, with those they have waited for; in steps of 10 ms."""
-    parents: dict[int, tuple[int, float]] = {}
+def sandbox_cpu_seconds(folder: Path, product: int) -> float:
+    """CPU time of what runs for a product's sandboxes, whose arguments name its folder, with all they have started and
+    waited for; in steps of 10 ms. They are no children of the product: they outlive it."""
+    parents: dict[int, int] = {}
+    times: dict[int, float] = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             try:
                 fields = (entry / "stat").read_text().rpartition(")")[2].split()
+                named = str(folder).encode() in (entry / "cmdline").read_bytes()
             except OSError:
                 continue
-            parents[int(entry.name)] = (int(fields[1]), sum(map(int, fields[11:15])) / TICKS)
-    return sum(cpu for child, (_, cpu) in parents.items() if child != pid and _is_below(child, pid, parents))
+            pid = int(entry.name)
+            parents[pid] = 0 if named else int(fields[1])
+            times[pid] = sum(map(int, fields[11:15])) / TICKS
+    roots = {pid for pid, parent in parents.items() if parent == 0 and pid != 1} - {product}
+    return sum(time for pid, time in times.items() if _root(pid, parents) in roots)
 
 
-def _is_below(child: int, pid: int, parents: dict[int, tuple[int, float]]) -> bool:
-    while child in parents and child != pid:
-        child = parents[child][0]
-    return child == pid
+def _root(pid: int, parents: dict[int, int]) -> int:
+    while parents.get(pid, 0) > 1:
+        pid = parents[pid]
+    return pid
 
 
 def load() -> float:

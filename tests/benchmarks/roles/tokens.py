@@ -1,6 +1,6 @@
 """The whole chain of a token: sessions answer a message each, and what they say is read from the page's socket.
 
-The job: `base_url`, `rpc`, `token`, `pid` (the product's), `sockets` (a list of lists of session ids), `tokens`,
+The job: `base_url`, `rpc`, `token`, `pids` (the product's), `sockets` (a list of lists of session ids), `tokens`,
 `rate`, `cid`, and `speakers` (session ids) where not each watch has a session of its own. The result: `p50`, `p99`,
 `cpu` and `tokens` of the whole turns; `busy_cpu` and `busy_tokens` of the time in which all of them speak; `resident`
 bytes of the product before and in the middle.
@@ -84,23 +84,28 @@ async def _measure(
     reading: "asyncio.Future[list[None]]",
     seen: _Seen,
 ) -> dict[str, Any]:
-    pid, resident = job["pid"], resident_bytes(job["pid"])
+    pids = job["pids"]
+    resident = sum(map(resident_bytes, pids))
     say = marker("tokens", job["tokens"], job["cid"], job["rate"])
-    began, cpu = time.monotonic(), cpu_seconds(pid)
+    began, cpu = time.monotonic(), _cpu(pids)
     await asyncio.gather(
         *(sessions.send_message(pb.SendMessageRequest(session_id=session, text=say)) for session in speakers)
     )
     await asyncio.sleep(START_SECONDS - (time.monotonic() - began))
-    busy_cpu, busy_tokens = cpu_seconds(pid), len(seen.latencies)
+    busy_cpu, busy_tokens = _cpu(pids), len(seen.latencies)
     await asyncio.sleep(job["tokens"] / job["rate"] - END_SECONDS - (time.monotonic() - began))
     busy = {
-        "busy_cpu": cpu_seconds(pid) - busy_cpu,
+        "busy_cpu": _cpu(pids) - busy_cpu,
         "busy_tokens": len(seen.latencies) - busy_tokens,
-        "resident": [resident, resident_bytes(pid)],
+        "resident": [resident, sum(map(resident_bytes, pids))],
     }
     watches = sum(map(len, job["sockets"]))
     await _until(reading, seen, lambda: seen.ended == watches)
-    return busy | {"cpu": cpu_seconds(pid) - cpu} | summary(seen.latencies)
+    return busy | {"cpu": _cpu(pids) - cpu} | summary(seen.latencies)
+
+
+def _cpu(pids: Sequence[int]) -> float:
+    return sum(map(cpu_seconds, pids))
 
 
 async def _until(reading: "asyncio.Future[list[None]]", seen: _Seen, holds: Any) -> None:

@@ -64,7 +64,7 @@ async def _watched(ground: Ground, sockets: list[list[str]], speakers: list[str]
     """Raises ValueError where a watcher has missed a token."""
     result = await play(
         "tokens", base_url=ground.product.base_url, rpc=ground.product.rpc["sessions"], token=ground.token,
-        pid=ground.pid, sockets=sockets, speakers=speakers, tokens=TOKENS, rate=RATE, cid=fresh_id(),
+        pids=ground.pids, sockets=sockets, speakers=speakers, tokens=TOKENS, rate=RATE, cid=fresh_id(),
     )  # fmt: skip
     expected = sum(map(len, sockets)) * TOKENS
     if result["tokens"] != expected:

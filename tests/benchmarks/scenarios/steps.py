@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.benchmarks.ground import Ground, fresh_id
-from tests.benchmarks.machine import cpu_seconds, descendants_cpu_seconds
+from tests.benchmarks.machine import cpu_seconds, sandbox_cpu_seconds
 from tests.benchmarks.role import play
 from tests.benchmarks.scripted_model import marker
 from tests.benchmarks.table import Row, from_samples, median
@@ -52,10 +52,10 @@ async def run(ground: Ground) -> list[Row]:
 
 async def _product(ground: Ground, steps: int, side: _Side) -> None:
     session = await ground.ready_session()
-    cid, own, below = fresh_id(), cpu_seconds(ground.pid), descendants_cpu_seconds(ground.pid)
+    cid, own, below = fresh_id(), cpu_seconds(ground.pid), sandbox_cpu_seconds(ground.product.folder, ground.pid)
     await ground.turn(session, marker("steps", steps, cid))
     side.cpu.append((cpu_seconds(ground.pid) - own) / steps * 1e3)
-    side.below.append((descendants_cpu_seconds(ground.pid) - below) / steps * 1e3)
+    side.below.append((sandbox_cpu_seconds(ground.product.folder, ground.pid) - below) / steps * 1e3)
     _add_wall(await ground.model.pauses(cid), steps, side)
 
 

@@ -22,7 +22,7 @@ BARE = "bare stream"
 
 
 @dataclass
-class _Side:
+class Side:
     """Medians over a size's repetitions come from these."""
 
     cpu: list[float] = field(default_factory=list)
@@ -51,14 +51,14 @@ async def run(ground: Ground) -> list[Row]:
     for size, repetitions in REPETITIONS.items():
         sessions += await ready_sessions(ground, size - len(sessions))
         resting[size] = resident_bytes(ground.pid)
-        own, shared, bare = _Side(), _Side(), _Side()
+        own, shared, bare = Side(), Side(), Side()
         for _ in range(repetitions):
-            await _bare(ground, size, bare)
+            await bare_side(ground, size, bare)
             if size < 100:
-                await _product(ground, [[session] for session in sessions], own)
+                await product_side(ground, [[session] for session in sessions], own)
             if size > 10:
                 groups = [sessions[start : start + SHARED] for start in range(0, size, SHARED)]
-                await _product(ground, groups, shared)
+                await product_side(ground, groups, shared)
         rows += _rows(size, own, shared, bare)
         if size == 50:
             rows += _memory_rows(idle, (resting[50] - resting[10]) / 40, own)
@@ -74,21 +74,21 @@ async def ready_sessions(ground: Ground, number: int) -> list[str]:
     return made
 
 
-async def _bare(ground: Ground, size: int, side: _Side) -> None:
+async def bare_side(ground: Ground, size: int, side: Side) -> None:
     side.add(
         await play("bare_tokens", model_url=ground.model.url, streams=size, tokens=TOKENS, rate=RATE), size * TOKENS
     )
 
 
-async def _product(ground: Ground, sockets: list[list[str]], side: _Side) -> None:
+async def product_side(ground: Ground, sockets: list[list[str]], side: Side) -> None:
     result = await play(
         "tokens", base_url=ground.product.base_url, rpc=ground.product.rpc["sessions"], token=ground.token,
-        pid=ground.pid, sockets=sockets, tokens=TOKENS, rate=RATE, cid=fresh_id(),
+        pids=ground.pids, sockets=sockets, tokens=TOKENS, rate=RATE, cid=fresh_id(),
     )  # fmt: skip
     side.add(result, sum(map(len, sockets)) * TOKENS)
 
 
-def _rows(size: int, own: _Side, shared: _Side, bare: _Side) -> Iterable[Row]:
+def _rows(size: int, own: Side, shared: Side, bare: Side) -> Iterable[Row]:
     """Goals: P1 is 4 × bare; P3's 30 ms over the bare chain's 2.9, and 2 ms over its 0.15 for ten conversations."""
     at = f"{size} conversations"
     if own.cpu:
@@ -106,7 +106,7 @@ def _rows(size: int, own: _Side, shared: _Side, bare: _Side) -> Iterable[Row]:
         yield from_samples("P3", f"token latency p99, {at}", shared.p99, bare.p99, "ms", BARE, p99_goal)
 
 
-def _memory_rows(idle: float, resting: float, own: _Side) -> Iterable[Row]:
+def _memory_rows(idle: float, resting: float, own: Side) -> Iterable[Row]:
     """Bytes are the same on every machine, so the goals themselves are the reference."""
     running = median(middle - before for before, middle in own.resident) / 50
     yield Row("P8", "memory, idle process", idle / MEGABYTE, 90, "MB", "the goal", 1.0)
