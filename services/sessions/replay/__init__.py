@@ -1,0 +1,1 @@
+"""A recorded session again, offline: the real agent on the recorded answers, outputs and persons' words."""

@@ -1,0 +1,190 @@
+"""The sandbox and the git service of a replay: each answers with what was recorded next."""
+
+import re
+import shlex
+from collections.abc import AsyncGenerator, Iterator
+
+from lucid.sessions.v1.event_pb2 import (
+    CommandCompleted,
+    Error,
+    Event,
+    PullRequestChanged,
+    SandboxChanged,
+)
+
+from services.sessions.domain.models import Repository, SessionRecord
+from services.sessions.domain.work import (
+    CommandBegun,
+    CommandEnded,
+    CommandFrame,
+    CommandOutput,
+    Confinement,
+    FileContent,
+    FileEdit,
+    Gate,
+    Push,
+    Snapshot,
+    ToolFailure,
+)
+from services.sessions.replay.recording import is_persons
+from services.sessions.replay.script import NotRecorded, Script
+
+_CLONE = re.compile(r" -- (\S+|'[^']*') ")
+_LINE = re.compile(r"^ *(\d+)\t(.*)$")
+_LINES = re.compile(r"^\[lines \d+ to \d+ of (\d+)\]$")
+_EMPTY = re.compile(r" has (\d+) lines; there is nothing at line \d+\.$")
+_BINARY = re.compile(r" is a binary file of (\d+) bytes\.$")
+
+
+class PlayedPlace:
+    """Workspace and Forge."""
+
+    def __init__(self, script: Script, gate: Gate | None) -> None:
+        self._script = script
+        self._gate = gate
+        self._begun: set[str] = set()
+
+    async def create(self, record: SessionRecord, gate: Gate | None) -> Confinement:
+        """As it was made then."""
+        for event in self._script.ahead():
+            if event.HasField("sandbox_changed"):
+                made = event.sandbox_changed
+                rebuilt = made.state == SandboxChanged.STATE_REBUILT
+                return Confinement(made.reason, made.image, "", rebuilt)
+            if event.HasField("error"):
+                raise _refusal(event.error)
+            if not is_persons(event) and not event.HasField("status_changed"):
+                break
+        return Confinement("", "", "", True, created=False)
+
+    async def run(
+        self, record: SessionRecord, key: str, command: str, timeout_ms: int, cwd: str = ""
+    ) -> AsyncGenerator[CommandFrame, None]:
+        """The recorded output and end of the command that is next to end."""
+        end = self._script.next_of("command_completed")
+        if end is None:
+            await self._script.hang()
+            raise NotRecorded("the end of a command")
+        completed = end.command_completed
+        attached = key in self._begun
+        self._begun.add(key)
+        yield CommandBegun("", attached)
+        if completed.head:
+            yield CommandOutput(0, completed.head)
+        if self._script.stops_before(end) and completed.reason == CommandCompleted.REASON_STOPPED and not attached:
+            await self._script.hang()
+        yield CommandEnded(completed)
+
+    async def stop(self, record: SessionRecord, key: str) -> None:
+        """Nothing runs."""
+
+    async def read(self, record: SessionRecord, path: str, offset: int = 0, limit: int = 0) -> FileContent:
+        """A file that shows as it did then; a preview is made of what was shown then."""
+        result = self._script.result_of_call()
+        if result is None:
+            raise NotRecorded("a file")
+        self._refuse(result)
+        return _file(result.tool_call_completed.result_text)
+
+    async def edit(self, record: SessionRecord, key: str, path: str, edit: FileEdit) -> None:
+        """As it went then."""
+        result = self._script.result_of_call()
+        if result is None:
+            raise NotRecorded("an edit")
+        self._refuse(result)
+
+    def _refuse(self, result: Event) -> None:
+        done = result.tool_call_completed
+        reason = done.result.fields["reason"].string_value if "reason" in done.result.fields else ""
+        if not done.ok and reason:
+            raise ToolFailure(reason, done.result_text)
+
+    async def snapshot(self, record: SessionRecord, path: str, since: str) -> Snapshot:
+        """The recorded changes of the call that is being run; the base tree for the first one."""
+        if not since:
+            base = self._script.next_of("checkpoint_created")
+            if base is None:
+                raise NotRecorded("the first snapshot")
+            return Snapshot(base.checkpoint_created.tree, (), base.checkpoint_created.commit)
+        changes = [event.file_edited for event in self._of_this_call("file_edited")]
+        return Snapshot(changes[-1].tree_after if changes else since, tuple(changes), "")
+
+    def _of_this_call(self, kind: str) -> Iterator[Event]:
+        for event in self._script.ahead():
+            if event.WhichOneof("payload") == kind:
+                yield event
+            elif event.HasField("tool_call_completed") or event.HasField("turn_completed"):
+                return
+
+    async def delete(self, record: SessionRecord) -> None:
+        """There is nothing."""
+
+    async def resolve(self, owner_id: str, wanted: Repository) -> Repository:
+        """As recorded."""
+        return wanted
+
+    async def open_gate(self, record: SessionRecord) -> Gate:
+        """As recorded, or refused as then."""
+        for event in self._script.ahead():
+            if event.HasField("error") and self._gate is None:
+                raise _refusal(event.error)
+        if self._gate is None:
+            raise NotRecorded("the repository's address")
+        return self._gate
+
+    async def close_gate(self, record: SessionRecord) -> None:
+        """There is none."""
+
+    async def pushes(self, record: SessionRecord, after: int) -> list[Push]:
+        """Those recorded with the call that is being run."""
+        found = []
+        for event in self._of_this_call("branch_pushed"):
+            pushed = event.branch_pushed
+            number = int(event.labels.get("push", after + 1))
+            found.append(Push(number, pushed.provider, pushed.repo, pushed.branch, pushed.commit))
+        return found
+
+    async def open_pull_request(
+        self, record: SessionRecord, key: str, title: str, body: str, draft: bool
+    ) -> PullRequestChanged:
+        """The recorded one."""
+        for event in self._of_this_call("pull_request_changed"):
+            return event.pull_request_changed
+        result = self._script.result_of_call()
+        if result is not None:
+            self._refuse(result)
+        raise NotRecorded("a pull request")
+
+
+def gate_of(events: tuple[Event, ...], repository: Repository | None) -> Gate | None:
+    """The gate, as far as the recorded clone tells of it."""
+    for event in events:
+        if event.HasField("command_started") and not event.parent_item_id:
+            found = _CLONE.search(event.command_started.command)
+            if found and repository is not None:
+                address = shlex.split(found.group(1))[0]
+                return Gate(repository.provider, repository.full_name, address, "", repository.url, "", ())
+    return None
+
+
+def _refusal(error: Error) -> ToolFailure:
+    return ToolFailure(error.code, error.message)
+
+
+def _file(shown: str) -> FileContent:
+    """Bytes that are shown as this text; for what was cut out of a long one there is no way back."""
+    if found := _BINARY.search(shown):
+        return FileContent(b"\0", int(found.group(1)))
+    if found := _EMPTY.search(shown):
+        data = b"\n" * int(found.group(1))
+        return FileContent(data, len(data))
+    lines: dict[int, str] = {}
+    total = 0
+    for line in shown.split("\n"):
+        if numbered := _LINE.match(line):
+            lines[int(numbered.group(1))] = numbered.group(2)
+        elif noted := _LINES.match(line):
+            total = int(noted.group(1))
+    last = max(total, *lines, 0) if lines else total
+    data = "".join(f"{lines.get(number, '')}\n" for number in range(1, last + 1)).encode()
+    return FileContent(data, len(data))
