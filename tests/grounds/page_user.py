@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from playwright.async_api import Locator, Page, expect
+from playwright.async_api import Locator, Page, Route, expect
 
 PATIENCE = 60.0
 
@@ -111,6 +111,16 @@ class PageUser:
     async def say(self, text: str) -> None:
         await self.part("composer").fill(text)
         await self.part("composer").press("Enter")
+
+    async def hold(self, method: str) -> list[Route]:
+        """The page's calls of this method wait here until somebody continues them."""
+        held: list[Route] = []
+
+        def keep(route: Route) -> None:
+            held.append(route)
+
+        await self.page.route(f"**/{method}", keep)
+        return held
 
     async def cards(self) -> list[Card]:
         """Thoughts, answers, commands and diffs, from top to bottom."""

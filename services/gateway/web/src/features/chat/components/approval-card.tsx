@@ -113,7 +113,7 @@ function Decision({ card }: { card: Card }): ReactNode {
   if (resolved.expired) {
     return (
       <p className="muted" data-testid="question-answer">
-        Nobody answered in time{option === undefined ? '' : `: ${option.label}`}.
+        Lapsed without an answer{option === undefined ? '' : `: ${option.label}`}.
       </p>
     );
   }

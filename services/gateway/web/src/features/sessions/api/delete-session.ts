@@ -1,11 +1,14 @@
 import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { sessions } from '@/lib/transport';
 
-/** Removes a session with its log and its sandbox. */
-export function useDeleteSession(sessionId: string) {
+/** Removes a session with its log and its sandbox. `onDeleted` is called also where nobody waits for the answer any more. */
+export function useDeleteSession(sessionId: string, onDeleted: () => void) {
   const client = useQueryClient();
   return useMutation({
     mutationFn: () => sessions.deleteSession({ sessionId }),
-    onSuccess: () => client.invalidateQueries({ queryKey: ['sessions'] }),
+    onSuccess: () => {
+      onDeleted();
+      return client.invalidateQueries({ queryKey: ['sessions'] });
+    },
   });
 }

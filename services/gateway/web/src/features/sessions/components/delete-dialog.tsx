@@ -14,7 +14,7 @@ interface DeleteDialogProps {
 
 /** Asks once more before a session is removed. */
 export function DeleteDialog({ sessionId, title, onDeleted, onClose }: DeleteDialogProps): ReactNode {
-  const remove = useDeleteSession(sessionId);
+  const remove = useDeleteSession(sessionId, onDeleted);
   return (
     <Dialog title="Delete conversation?" label="Delete conversation" onClose={onClose}>
       <p>
@@ -23,7 +23,7 @@ export function DeleteDialog({ sessionId, title, onDeleted, onClose }: DeleteDia
       <Notice text={remove.isError ? errorText(remove.error) : ''} />
       <div className="dialog-actions">
         <Button onClick={onClose}>Cancel</Button>
-        <Button look="danger" busy={remove.isPending} data-testid="confirm-delete" onClick={() => remove.mutate(undefined, { onSuccess: onDeleted })}>
+        <Button look="danger" busy={remove.isPending} data-testid="confirm-delete" onClick={() => remove.mutate()}>
           Delete
         </Button>
       </div>
