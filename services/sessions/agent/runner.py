@@ -27,7 +27,8 @@ from services.sessions.domain.work import Outcome
 from services.sessions.ports import Ports
 
 log = logs.get_logger("lucid.sessions.runner")
-POLL_SECONDS = 1.0
+# Together with the lease of five seconds: a dead owner's sessions are taken over within six.
+POLL_SECONDS = 0.5
 CHECKPOINT_SECONDS = 0.25
 CLAIM_AT_ONCE = 20
 

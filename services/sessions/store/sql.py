@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from lucid.sessions.v1.event_pb2 import Event
-from sqlalchemy import Connection, Select, and_, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, delete, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from services.sessions.domain.errors import SessionNotFound
@@ -20,6 +20,7 @@ from services.sessions.store.tables import events, progress, sessions
 from services.sessions.store.writer import GroupWriter, Publish, number
 
 LAST = 2**31 - 1
+_REQUESTS = (sessions.c.session_id, sessions.c.stop_requested, sessions.c.pause_requested)
 # Built once: to put a statement together takes longer than to run it.
 _GET = select(sessions).where(sessions.c.session_id == bindparam("session"))
 _BY_REQUEST = select(sessions).where(
@@ -190,14 +191,20 @@ class SqlEventStore:
 
     async def renew(self, worker: str, session_ids: Sequence[str]) -> dict[str, Request]:
         """Extends leases; answers those still ours with what is requested of them."""
-        renewed = (
-            update(sessions)
-            .where(sessions.c.session_id.in_(session_ids), sessions.c.lease_owner == worker)
-            .values(lease_until=self._database.now + self._lease_seconds)
-            .returning(sessions.c.session_id, sessions.c.stop_requested, sessions.c.pause_requested)
-        )
-        rows = await self._database.write(lambda connection: connection.execute(renewed).all())
+        ours = and_(sessions.c.session_id.in_(session_ids), sessions.c.lease_owner == worker)
+        values = {"lease_until": self._database.now + self._lease_seconds}
+        renewed = update(sessions).values(values).returning(*_REQUESTS)
+        rows = await self._database.write(lambda connection: self._lease(connection, ours, renewed))
         return {session_id: _request(stop, pause) for session_id, stop, pause in rows}
+
+    def _lease(self, connection: Connection, ours: ColumnElement[bool], change: Any) -> Sequence[Any]:
+        """Changes leases. The rows are locked first, in the order in which the writer locks: else the two could wait
+        for each other. A step of its own, so that the change sees them as they are once they are locked."""
+        ids = select(sessions.c.session_id).where(ours).order_by(sessions.c.session_id)
+        if self._database.locks_rows:
+            ids = ids.with_for_update(key_share=True)
+        locked = connection.execute(ids).scalars().all()
+        return connection.execute(change.where(sessions.c.session_id.in_(locked))).all() if locked else []
 
     async def heads(self, session_ids: Collection[str]) -> dict[str, int]:
         """The last number of each session's log; those that are gone are missing."""
@@ -207,8 +214,9 @@ class SqlEventStore:
 
     async def release(self, worker: str) -> None:
         """Gives all leases of a worker back at once."""
-        released = update(sessions).where(sessions.c.lease_owner == worker).values(lease_owner="", lease_until=0.0)
-        await self._database.write(lambda connection: connection.execute(released))
+        released = update(sessions).values(lease_owner="", lease_until=0.0).returning(sessions.c.session_id)
+        ours = sessions.c.lease_owner == worker
+        await self._database.write(lambda connection: self._lease(connection, ours, released))
 
     async def save_progress(self, items: Mapping[tuple[str, str, int], bytes]) -> None:
         """Check-points the bytes of open items; those of a session that is being deleted may be lost with it."""

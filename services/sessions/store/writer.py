@@ -168,10 +168,11 @@ class GroupWriter:
 
 
 def _locking(database: Database) -> Select[Any]:
-    """The rows of a group. In the order of their ids, so that two writers cannot wait for each other."""
+    """The rows of a group. In the order of their ids, so that two writers cannot wait for each other; without the
+    keys, so that a check-point, which only refers to the rows, does not wait at all."""
     mine = sessions.c.session_id.in_(bindparam("ids", expanding=True))
     query = select(sessions, database.now.label("now")).where(mine)
-    return query.order_by(sessions.c.session_id).with_for_update() if database.locks_rows else query
+    return query.order_by(sessions.c.session_id).with_for_update(key_share=True) if database.locks_rows else query
 
 
 def _landed(connection: Connection, doubtful: _Group) -> bool:
