@@ -99,11 +99,11 @@ def arguments(raw: str, *, cut: bool = False) -> tuple[dict[str, Any], str]:
     if len(raw) > LARGEST_ARGUMENTS:
         return {}, f"The arguments are larger than {LARGEST_ARGUMENTS} characters. Do it in smaller parts."
     try:
-        value = json.loads(raw or "{}", parse_constant=_refuse)
+        value = json.loads(raw or "{}", parse_int=_whole, parse_constant=_refuse)
         json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
     except UnicodeEncodeError:
         return {}, "The arguments hold characters that are not valid Unicode."
-    except (ValueError, RecursionError):
+    except (ValueError, OverflowError, RecursionError):
         why = "they were cut at the length limit; do it in smaller parts" if cut else "they are not valid JSON"
         return {}, f"The arguments could not be read: {why}."
     if not isinstance(value, dict) or _depth(value) > DEEPEST_ARGUMENTS:
@@ -113,6 +113,12 @@ def arguments(raw: str, *, cut: bool = False) -> tuple[dict[str, Any], str]:
 
 def _refuse(constant: str) -> NoReturn:
     raise ValueError(constant)
+
+
+def _whole(digits: str) -> int:
+    """Raises OverflowError for a number that the log, whose numbers are doubles, cannot hold."""
+    float(value := int(digits))
+    return value
 
 
 def _depth(value: Any) -> int:

@@ -25,6 +25,7 @@ from services.sessions.store.tables import events, leftovers, progress, sessions
 from services.sessions.store.watching import LiveWatching
 from services.sessions.usecases.create_session import create_session
 from services.sessions.usecases.delete_session import delete_session
+from services.sessions.usecases.pause_session import pause_session
 from services.sessions.usecases.send_message import send_message
 from services.sessions.usecases.stop_session import stop_session
 from tests.fakes.ports import FastClock, Place, PlainSealer, Ran
@@ -157,6 +158,12 @@ async def waiting(ground: Ground, session_id: str) -> None:
     await ground.let_go(session_id)
 
 
+async def paused(ground: Ground, session_id: str) -> None:
+    await mid_token(ground, session_id)
+    await pause_session(ground.ports, ME, session_id)
+    await ground.let_go(session_id)
+
+
 async def stopped(ground: Ground, session_id: str) -> None:
     await mid_token(ground, session_id)
     await stop_session(ground.ports, ME, session_id)
@@ -179,6 +186,7 @@ PHASES: list[tuple[str, Reach, Script, dict[str, Any]]] = [
     ("mid-token", mid_token, SLOW, {}),
     ("mid-command", mid_command, [said("", RUN)], {"hang": True, "commands": lambda _: Ran(b"half and half")}),
     ("waiting", waiting, [said("", ("ask_user", {"question": "Which?"}))], {}),
+    ("paused", paused, SLOW, {}),
     ("stopped", stopped, SLOW, {}),
     ("queued", queued, SLOW, {}),
     ("done", done, [said("Done.")], {}),

@@ -179,7 +179,7 @@ async def test_a_server_without_usage() -> None:
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 async def test_arguments_that_are_no_json_are_told_to_the_model(protocol: str) -> None:
-    broken = ['{"command": "ls', "[1]", '{"a": NaN}', '{"a": "\\ud800"}']
+    broken = ['{"command": "ls', "[1]", '{"a": NaN}', f'{{"a": 1{"0" * 400}}}', '{"a": 1e999}', '{"a": "\\ud800"}']
     with ModelServer([Say("x", [("run_command", raw) for raw in broken])]) as server:
         pieces = await _pieces(protocol, server)
     calls = [piece.call for piece in pieces if isinstance(piece, CallPiece)]
