@@ -1,9 +1,10 @@
 """All commands of the sandbox by key: started at most once, followed by many, ended with everything they started."""
-# ruff: noqa: PTH103, PTH108, PTH110, PTH118, PTH123
+# ruff: noqa: PTH103, PTH118, PTH123
 
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import threading
 from typing import Any
@@ -13,13 +14,15 @@ from .command import CHUNK, Command, Follower
 from .connection import Connection
 from .frames import DATA, NOTE, OFFSET, Refusal, pack
 from .journal import Journal
-from .output_log import ENDS, OutputLog
+from .output_log import ENDS, OutputLog, size_in
 from .reaper import Reaper
 from .shell import Shell
 
 MAX_RUNNING = 64
 MAX_LOGS = 200
+MAX_LOG_BYTES = 256 * 1024 * 1024
 RETURN_SECONDS = 30.0
+NOT_KNOWN = {"reason": "SANDBOX_LOST", "duration_ms": 0, "total": 0, "truncated": False, "left_running": 0}
 
 
 class Commands:
@@ -33,6 +36,7 @@ class Commands:
         self._lock = threading.Lock()
         self._live: dict[str, Command] = {}
         self._logs = list(journal.started)
+        self._sizes = {key: size_in(shell.folder_of(key)) for key in self._logs[-MAX_LOGS:]}
         self._close_lost()
 
     def run(self, connection: Connection, stream: int, request: dict[str, Any], follower: Follower) -> None:
@@ -40,7 +44,7 @@ class Commands:
         key = request["id"]
         with self._journal.admitted(request.get("epoch", 0)), self._lock:
             command = self._live.get(key)
-            attached = command is not None or key in self._journal.started
+            attached = command is not None or key in self._journal.started or self._journal.is_old(key)
             if command is None:
                 command = self._reopen(key) if attached else self._start(key, request)
             command.follow(follower)
@@ -198,6 +202,7 @@ class Commands:
             idle = command.exit is not None and not command.followers and command.key not in self._live
             if idle and not command.is_closed:
                 command.close()
+                self._sizes[command.key] = size_in(self._shell.folder_of(command.key))
                 self._prune()
             elif not command.is_closed:
                 command.wake()
@@ -218,8 +223,9 @@ class Commands:
         """An ended command as the journal and the log keep it."""
         folder = self._shell.folder_of(key)
         os.makedirs(folder, exist_ok=True)
-        command = Command(key, folder, self._journal.started[key]["cwd"])
-        command.exit = self._journal.exits[key]
+        started = self._journal.started.get(key, {"cwd": self._shell.workspace})
+        command = Command(key, folder, started["cwd"])
+        command.exit = self._journal.exits.get(key) or {**NOT_KNOWN, "cwd_after": self._shell.cwd()}
         return command
 
     def _close_lost(self) -> None:
@@ -230,16 +236,20 @@ class Commands:
             folder = self._shell.folder_of(key)
             os.makedirs(folder, exist_ok=True)
             log = OutputLog(folder)
-            outcome = {"reason": "SANDBOX_LOST", "duration_ms": 0, "total": log.total, "left_running": 0}
+            outcome = {**NOT_KNOWN, "total": log.total, "truncated": log.total > 2 * ENDS}
             log.close()
-            outcome["truncated"] = log.total > 2 * ENDS
             self._journal.exit(key, {**outcome, "cwd_after": self._shell.cwd() or record["cwd"]})
 
     def _prune(self) -> None:
-        """Keeps the output of the last MAX_LOGS commands; of older ones only how they ended."""
-        while len(self._logs) > MAX_LOGS and self._logs[0] not in self._live:
-            folder = self._shell.folder_of(self._logs.pop(0))
-            for name in ("head", "tail", "command", "carry"):
-                path = os.path.join(folder, name)
-                if os.path.exists(path):
-                    os.unlink(path)
+        """Keeps the output of the last MAX_LOGS commands, MAX_LOG_BYTES in all; of older ones only how they ended."""
+        for key in [key for key in self._sizes if key not in self._logs]:  # asked for again, long after
+            self._drop(key)
+        for key in [key for key in self._logs if key not in self._live]:
+            if len(self._logs) <= MAX_LOGS and sum(self._sizes.values()) <= MAX_LOG_BYTES:
+                return
+            self._logs.remove(key)
+            self._drop(key)
+
+    def _drop(self, key: str) -> None:
+        self._sizes.pop(key, None)
+        shutil.rmtree(self._shell.folder_of(key), ignore_errors=True)

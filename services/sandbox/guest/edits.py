@@ -34,6 +34,8 @@ class Edits:
             known = self._journal.edits.get(key)
             if known is not None and self._was_done(key, known):
                 return {"etag": known["etag"], "lines": known["lines"], "repeated": True}, b""
+            if known is None and self._journal.is_old(key):
+                return {"etag": "", "lines": 0, "repeated": True}, b""
             name, old = self._read(path)
             new = _changed(request, blob, path, old)
             if len(new) > MAX_FILE:

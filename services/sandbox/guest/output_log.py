@@ -1,8 +1,9 @@
 """The output of one command on disk: the first 4 MiB, the last 4 MiB, and a count of what lies between."""
-# ruff: noqa: PTH110, PTH118
+# ruff: noqa: PTH110, PTH116, PTH118
 
 from __future__ import annotations
 
+import contextlib
 import os
 import struct
 import threading
@@ -97,3 +98,12 @@ class OutputLog:
             os.pwrite(fd, data, offset)
         except OSError:
             return
+
+
+def size_in(folder: str) -> int:
+    """Bytes that the log in this folder takes."""
+    size = 0
+    for name in ("head", "tail"):
+        with contextlib.suppress(OSError):
+            size += os.stat(os.path.join(folder, name)).st_size
+    return size

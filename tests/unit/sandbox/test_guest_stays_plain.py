@@ -2,10 +2,12 @@
 
 import ast
 import asyncio
+import contextlib
 import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -17,6 +19,7 @@ from services.sandbox.backends.handing import handing_over
 from services.sandbox.backends.helper import Helper
 from services.sandbox.domain.models import CommandOrder, CreateFile, EditOrder, Exit, InsertLines, ReplaceText
 from services.sandbox.guest import frames as guest_frames
+from services.sandbox.guest import processes
 
 GUEST = Path(guest_frames.__file__).parent
 
@@ -81,11 +84,23 @@ def interpreters() -> list[str]:
     return sorted(path for path in found if not subprocess.run([path, "-c", new_enough], check=False).returncode)
 
 
-@pytest.mark.parametrize("program", interpreters())
-async def test_it_runs_on_whatever_python_is_here_and_ends_when_its_folder_goes(program: str, tmp_path: Path) -> None:
+class Started(NamedTuple):
+    """A helper as a process of this machine, and a connection to it."""
+
+    process: asyncio.subprocess.Process
+    control: ControlSockets
+    home: Path
+
+    async def connect(self) -> Helper:
+        attachment = await self.control.connect("sbx_plain")
+        assert attachment is not None
+        return Helper(attachment)
+
+
+async def start(program: str, folder: Path, sources: bytes) -> Started:
     for name in ("workspace", "state"):
-        (tmp_path / name).mkdir()
-    home = tmp_path / "gitconfig"
+        (folder / name).mkdir()
+    home = folder / "gitconfig"
     home.touch()
     process = await asyncio.create_subprocess_exec(
         program, "-I", "-S", "-u", "-c", boot_text(), stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
@@ -94,32 +109,55 @@ async def test_it_runs_on_whatever_python_is_here_and_ends_when_its_folder_goes(
     assert process.stdout is not None
     hello = {
         "op": "hello",
-        "workspace": str(tmp_path / "workspace"),
-        "state": str(tmp_path / "state"),
+        "workspace": str(folder / "workspace"),
+        "state": str(folder / "state"),
         "mark": "sbx_plain",
         "own_namespace": False,
         "home": str(home),
         "epoch": 0,
-        "env": {"HOME": str(tmp_path / "state" / "home"), "PATH": "/usr/bin:/bin"},
+        "env": {"HOME": str(folder / "state" / "home"), "PATH": "/usr/bin:/bin"},
     }
-    control = ControlSockets(tmp_path)
+    control = ControlSockets(folder)
     entrance = control.bind("sbx_plain")
-    async with handing_over(tmp_path, entrance) as handing:
-        hello |= {"entrance": str(tmp_path / handing.name), "token": handing.token}
-        process.stdin.write(bundle() + frames.frame(1, frames.REQUEST, frames.pack(hello)))
-        greeting = await asyncio.wait_for(process.stdout.read(65536), 20)
+    async with handing_over(folder, entrance) as handing:
+        hello |= {"entrance": str(folder / handing.name), "token": handing.token}
+        process.stdin.write(sources + frames.frame(1, frames.REQUEST, frames.pack(hello)))
+        assert await asyncio.wait_for(process.stdout.read(65536), 20)
     entrance.close()
     process.stdin.close()
-    assert greeting
-    attachment = await control.connect("sbx_plain")
-    assert attachment is not None
-    helper = Helper(attachment)
+    return Started(process, control, home)
+
+
+@pytest.mark.parametrize("program", interpreters())
+async def test_it_runs_on_whatever_python_is_here_and_ends_when_its_folder_goes(program: str, tmp_path: Path) -> None:
+    started = await start(program, tmp_path, bundle())
+    helper = await started.connect()
     about = await helper.greet()
     assert (about["version"], about["build"], about["busy"]) == (VERSION, build(), False)
     order = CommandOrder("c", "echo hi", 10.0)
     [*_, end] = [frame async for frame in helper.run(order)]
     assert isinstance(end, Exit)
     assert (end.code, end.head) == (0, b"hi\n")
-    home.unlink()
+    started.home.unlink()
     await helper.close()
-    assert await asyncio.wait_for(process.wait(), 30) == 0
+    assert await asyncio.wait_for(started.process.wait(), 30) == 0
+
+
+async def test_a_helper_that_nobody_comes_back_to_ends_when_its_commands_have(tmp_path: Path) -> None:
+    sources = json.loads(bundle()[4:])
+    for name, value in (("FORSAKEN_SECONDS", "600.0"), ("LOOK_SECONDS", "15.0")):
+        assert f"{name} = {value}" in sources["guest.helper"]
+        sources["guest.helper"] = sources["guest.helper"].replace(f"{name} = {value}", f"{name} = 0.3")
+    text = json.dumps(sources).encode()
+    started = await start(sys.executable, tmp_path, len(text).to_bytes(4, "big") + text)
+    helper = await started.connect()
+    await helper.greet()
+    command = "(sleep 1000 &) ; until [ -f go ]; do sleep 0.02; done"
+    async with contextlib.aclosing(helper.run(CommandOrder("c", command, 60.0))) as running:
+        await anext(running)
+    await helper.close()
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(started.process.wait(), 2)
+    (tmp_path / "workspace" / "go").touch()
+    assert await asyncio.wait_for(started.process.wait(), 30) == 0
+    assert not [pid for pid in processes.table() if (processes.mark_of(pid) or "").startswith("sbx_plain/")]

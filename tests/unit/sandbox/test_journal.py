@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from services.sandbox.guest import journal as journals
 from services.sandbox.guest.beneath import Beneath
 from services.sandbox.guest.edits import Edits
 from services.sandbox.guest.frames import Refusal
@@ -34,6 +35,53 @@ def test_a_line_that_was_torn_is_dropped_and_spoils_nothing(tmp_path: Path, cut:
     assert again.started == {"whole": {}}
     again.start("later", {})
     assert [json.loads(line)["started"] for line in path.read_text().splitlines()] == ["whole", "later"]
+
+
+def grown(path: Path, monkeypatch: pytest.MonkeyPatch, keys: int) -> Journal:
+    monkeypatch.setattr(journals, "LIMIT", 2000)
+    monkeypatch.setattr(journals, "KEPT", 5)
+    journal = Journal(str(path))
+    journal._rewrite_at = 2000
+    with journal.admitted(7):
+        journal.start("running", {"cwd": "/r"})
+    for number in range(keys):
+        journal.start(f"c{number}", {"cwd": "/x"})
+        journal.exit(f"c{number}", {"reason": "EXITED"})
+        journal.edit(f"e{number}", {"etag": "1", "lines": 1})
+    return journal
+
+
+def test_a_long_journal_stays_short_and_forgets_no_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    keys = 400
+    first = grown(tmp_path / "journal", monkeypatch, keys)
+    assert (tmp_path / "journal").stat().st_size < 2 * 2 * 20 * keys  # the records of a key took 110
+    for journal in (first, Journal(str(tmp_path / "journal"))):
+        assert journal.epoch == 7
+        assert journal.started["running"] == {"cwd": "/r"}
+        for number in range(keys):
+            assert journal.is_old(f"c{number}") != (f"c{number}" in journal.started)
+            assert (f"c{number}" in journal.started) == (f"c{number}" in journal.exits)
+            assert journal.is_old(f"e{number}") != (f"e{number}" in journal.edits)
+        assert {f"c{keys - 1}", "running"} <= set(journal.started)
+        assert len(journal.started) < keys / 2
+        assert not journal.is_old("never")
+
+
+def test_a_journal_that_cannot_be_rewritten_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "journal.new").mkdir()  # no file can be made there
+    grown(tmp_path / "journal", monkeypatch, 100)
+    again = Journal(str(tmp_path / "journal"))
+    assert (len(again.started), len(again.edits)) == (101, 100)
+
+
+def test_an_edit_of_long_ago_is_not_done_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    workspace = tmp_path / "workspace"
+    workspace.mkdir()
+    journal = grown(tmp_path / "journal", monkeypatch, 100)
+    answer, _ = Edits(Beneath(str(workspace)), journal).apply(
+        {**edit("create", b"text", overwrite=True)[0], "id": "e0", "epoch": 7}, b"text"
+    )
+    assert (answer["repeated"], list(workspace.iterdir())) == (True, [])
 
 
 class Crash(Exception):
