@@ -23,7 +23,14 @@ from lucid.sessions.v1.sessions_pb2 import Session
 
 from services.sessions import convert
 from services.sessions.backends.demo import DemoModel
-from services.sessions.domain.conversation import FailureKind, ModelFailure, ModelRequest, Piece, TextPiece
+from services.sessions.domain.conversation import (
+    FailureKind,
+    ModelFailure,
+    ModelRequest,
+    TextPiece,
+    ToolResult,
+    UsagePiece,
+)
 from services.sessions.domain.models import Budget, NewSession, Policy, Repository
 from services.sessions.export import Writer
 from services.sessions.replay.play import Replay
@@ -40,7 +47,7 @@ from services.sessions.usecases.send_message import send_message
 from services.sessions.usecases.stop_session import stop_session
 from services.sessions.usecases.update_queued_message import update_queued_message
 from tests.fakes.ports import Ran
-from tests.fakes.scripted_model import said
+from tests.fakes.scripted_model import Script, said
 from tests.service.sessions.test_delete_session import Ground, at_work
 
 ME = "usr_1"
@@ -232,9 +239,27 @@ async def answered(ground: Ground, session_id: str, option: str, number: int) ->
     await resolve_approval(ground.ports, ME, session_id, asked[-1].request_id, option, "")
 
 
+def with_window(answer: list[Any], used: int) -> list[Any]:
+    """The answer as a model with a small window tells of it."""
+    usage = UsagePiece(input_tokens=used, output_tokens=5, context_window=1000, cost_micros=7, price_known=True)
+    return [usage if isinstance(piece, UsagePiece) else piece for piece in answer]
+
+
+def crowded(request: ModelRequest) -> list[Any]:
+    """Fills its window step by step; asked without tools it takes notes."""
+    if not request.tools:
+        return said("Notes:of_the_tea")
+    calls = sum(isinstance(turn, ToolResult) for turn in request.turns)
+    if "of_the_tea" in str(request.turns):
+        return with_window(said("Done."), 100)
+    words = "word" * 40
+    return with_window(said(f"{words}{calls}", ("run_command", {"command": f"make {calls}"})), 200 + 200 * calls)
+
+
+AWAY = [ModelFailure(FailureKind.QUOTA, "used up")]
 SAME_AGAIN = said("", ("run_command", {"command": "make"}))
 SLOW_WORD = [TextPiece("Half a "), 0.01, 60.0]
-CASES: list[tuple[str, list[list[Any]], Deed, dict[str, Any]]] = [
+CASES: list[tuple[str, Script, Deed, dict[str, Any]]] = [
     ("stopped-in-a-word", [[*said("Half")[:1], 60.0]], stopped_in_a_word, {}),
     (
         "stopped-in-a-command",
@@ -246,6 +271,8 @@ CASES: list[tuple[str, list[list[Any]], Deed, dict[str, Any]]] = [
     ("paused-in-a-word", [SLOW_WORD, said("Whole.")], paused_at_a_word, {}),
     ("budget", [SAME_AGAIN], allowed_more, {"commands": varying()}),
     ("circles", [SAME_AGAIN], lambda ground, session_id: answered_circles(ground, session_id), {"commands": steady}),
+    ("compaction", crowded, through, {"commands": varying()}),
+    ("fallback", lambda request: said("Done.") if request.model == "a/b" else AWAY, through, {}),
     ("broken-streams", BREAKS, through, {}),
     ("refused-key", [[ModelFailure(FailureKind.AUTH, "no")]], through, {}),
     ("empty-answers", [said("")], through, {}),
@@ -254,12 +281,14 @@ CASES: list[tuple[str, list[list[Any]], Deed, dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("script", "deed", "place"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
-async def test_it_replays(tmp_path: Path, script: list[list[Piece]], deed: Deed, place: dict[str, Any]) -> None:
+async def test_it_replays(tmp_path: Path, script: Script, deed: Deed, place: dict[str, Any]) -> None:
     async with at_work(f"sqlite:///{tmp_path / 'a.db'}", script, **place) as ground:
-        policy = Policy(budget=Budget(steps=3)) if deed is allowed_more else Policy()
+        policy = Policy(budget=Budget(steps=3)) if deed is allowed_more else Policy(fallback_model="a/b")
         session_id = (await create_session(ground.ports, NewSession(ME, "Mend it", policy=policy))).session_id
         await deed(ground, session_id)
         file = await export(ground, session_id)
+        found = kinds(await ground.log(session_id))
+    assert ("context_compacted" in found) == (script is crowded)
     assert await replayed(file) == ""
 
 
