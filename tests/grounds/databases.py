@@ -53,13 +53,13 @@ def postgres() -> Iterator[Postgres]:
         account = pwd.getpwnam("postgres")
         os.chown(folder, account.pw_uid, account.pw_gid)
     try:
-        initialise = [_program("initdb"), "-D", f"{folder}/data", "-U", "postgres", "-A", "trust", "-E", "UTF8"]
-        subprocess.run(_unprivileged([*initialise, "--no-locale"]), check=True, capture_output=True, cwd=folder)
-        serve = [_program("postgres"), "-D", f"{folder}/data", "-p", str(port), "-k", str(folder)]
+        initialise = [program("initdb"), "-D", f"{folder}/data", "-U", "postgres", "-A", "trust", "-E", "UTF8"]
+        subprocess.run(unprivileged([*initialise, "--no-locale"]), check=True, capture_output=True, cwd=folder)
+        serve = [program("postgres"), "-D", f"{folder}/data", "-p", str(port), "-k", str(folder)]
         with (folder / "log").open("wb") as log:
-            process = subprocess.Popen(_unprivileged(serve), stdout=log, stderr=log, cwd=folder)
+            process = subprocess.Popen(unprivileged(serve), stdout=log, stderr=log, cwd=folder)
         try:
-            _wait_until_ready(process, port, folder / "log")
+            wait_until_ready(process, port, folder / "log")
             yield Postgres(port, folder)
         finally:
             process.terminate()
@@ -86,7 +86,7 @@ def postgres_url(postgres: Postgres) -> Iterator[str]:
         yield url
 
 
-def _program(name: str) -> str:
+def program(name: str) -> str:
     """Debian keeps the server's programs off the path, in a folder per version."""
     versions = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), key=lambda path: int(path.parts[4]))
     found = str(versions[-1]) if versions else shutil.which(name)
@@ -94,13 +94,14 @@ def _program(name: str) -> str:
     return found
 
 
-def _unprivileged(command: list[str]) -> list[str]:
+def unprivileged(command: list[str]) -> list[str]:
     """Postgres refuses to run as root. The server ends with this process, however that ends."""
     as_postgres = ["--reuid=postgres", "--regid=postgres", "--clear-groups"] if os.geteuid() == 0 else []
     return ["setpriv", *as_postgres, "--pdeathsig=INT", *command]
 
 
-def _wait_until_ready(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+def wait_until_ready(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+    """Returns once the server answers."""
     deadline = time.monotonic() + READY_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
         try:

@@ -1,0 +1,97 @@
+"""What the world has counted, and who wrote when."""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+
+from lucid.sessions.v1.event_pb2 import CommandCompleted
+
+from tests.faults.checker.history import History, Line
+
+MARK = re.compile(r"echo (\S+) >> /workspace/marks")
+
+
+def commands(history: History) -> Iterator[str]:
+    """A command runs at most once; one whose end is in the log has run."""
+    for line in {line["session"]: line for line in history.lines["marks"]}.values():
+        runs = Counter(line["marks"])
+        for mark, times in runs.items():
+            if times > 1:
+                yield f"{line['session']}: the command of {mark} ran {times} times"
+        for mark in _ended(history, line["session"]):
+            if not runs[mark]:
+                yield f"{line['session']}: the command of {mark} has ended in the log and never ran"
+
+
+def _ended(history: History, session: str) -> Iterator[str]:
+    log = history.logs[session]
+    exited = {
+        one.event.item_id
+        for one in log
+        if one.kind == "command_completed" and one.event.command_completed.reason == CommandCompleted.REASON_EXITED
+    }
+    for one in log:
+        if one.kind == "command_started" and one.event.item_id in exited:
+            yield from MARK.findall(one.event.command_started.command)
+
+
+def pull_requests(history: History) -> Iterator[str]:
+    """At most one pull request per branch, whoever asked how often."""
+    for line in history.lines["pulls"][-1:]:
+        for (repository, branch), times in Counter(map(tuple, line["pulls"])).items():
+            if times > 1:
+                yield f"{repository} has {times} pull requests of {branch}"
+
+
+def sandboxes(history: History) -> Iterator[str]:
+    """No sandbox runs whose session is gone."""
+    known = {row["sandbox"] for row in history.rows.values()}
+    for line in history.lines["sandboxes"][-1:]:
+        for sandbox in set(line["running"]) - known:
+            yield f"sandbox {sandbox} runs without a session"
+
+
+def fence(history: History) -> Iterator[str]:
+    """Once an owner has written, none before it writes again."""
+    writers: dict[str, dict[int, int]] = defaultdict(dict)
+    for line in history.lines["append"]:
+        of_session = writers[line["session"]]
+        for seq in line["seqs"]:
+            # A repeat under a key is answered with the event that an owner before had stored.
+            of_session[seq] = min(of_session.get(seq, line["lease"]), line["lease"])
+    for session, by_seq in writers.items():
+        highest = 0
+        for seq, lease in sorted(by_seq.items()):
+            if lease < highest:
+                yield f"{session}: owner {lease} wrote {seq} after owner {highest} had written"
+            highest = max(highest, lease)
+
+
+def takeovers(history: History) -> list[float]:
+    """Seconds from the end of each owner to the first act of the next, for the sessions that it held."""
+    acts: dict[str, list[Line]] = defaultdict(list)
+    for kind in ("claim", "release", "append", "run"):
+        for line in history.lines[kind]:
+            acts[line["session"]].append(line)
+    gaps = []
+    for fault in history.lines["fault"]:
+        if fault["what"] not in ("kill", "pause"):
+            continue
+        for lines in acts.values():
+            gap = _gap(sorted(lines, key=lambda line: float(line["at"])), fault)
+            if gap is not None:
+                gaps.append(gap)
+    return sorted(gaps)
+
+
+def _gap(lines: list[Line], fault: Line) -> float | None:
+    before = [line for line in lines if line["at"] <= fault["at"]]
+    held = before and before[-1]["worker"] == fault["worker"] and before[-1]["kind"] != "release"
+    if not held:
+        return None
+    lease = max(line["lease"] for line in before)
+    after = [line for line in lines if line["at"] > fault["at"] and line["kind"] in ("append", "run")]
+    # One that was only paused for a moment goes on itself.
+    if not after or after[0]["lease"] <= lease:
+        return None
+    return float(after[0]["at"] - fault["at"])

@@ -1,0 +1,106 @@
+"""Waits until a worker stands where a fault is to happen, lets it happen, and tells the worker to go on."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Collection
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Reached:
+    """Who stands where."""
+
+    point: str
+    session: str
+    worker: str
+
+
+Fault = Callable[[Reached], Awaitable[None]]
+
+
+@dataclass
+class Trap:
+    """A fault that waits for its moment, once. No `sessions` means any. `sprung` is set once the fault is over."""
+
+    point: str
+    sessions: Collection[str]
+    fault: Fault
+    after: int = 0
+    sprung: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class Conductor:
+    """Listens on a Unix socket at `address`. `counts` says how often each point was reached, `owners` who was the last
+    to claim a session."""
+
+    def __init__(self, address: Path) -> None:
+        self.address = address
+        self.counts: dict[str, int] = {}
+        self.owners: dict[str, str] = {}
+        self._traps: list[Trap] = []
+        self._server: asyncio.Server | None = None
+
+    async def start(self) -> None:
+        """Begins to listen."""
+        self._server = await asyncio.start_unix_server(self._serve, self.address)
+
+    async def stop(self) -> None:
+        """No more points."""
+        if self._server is not None:
+            self._server.close()
+
+    def set(self, trap: Trap) -> Trap:
+        """Arms a trap; `after` so many others that would have sprung it."""
+        self._traps.append(trap)
+        return trap
+
+    def clear(self) -> None:
+        """Disarms what has not sprung."""
+        self._traps.clear()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        waiting: set[asyncio.Task[None]] = set()
+        with suppress(OSError):
+            while line := await reader.readline():
+                said = json.loads(line)
+                reached = Reached(said["point"], said["session"], said["worker"])
+                if reached.point == "claimed":
+                    self.owners[reached.session] = reached.worker
+                trap = self._trap_at(reached)
+                if trap is None:
+                    writer.write(b"%d\n" % said["n"])
+                    continue
+                task = asyncio.create_task(self._spring(trap, reached, writer, said["n"]))
+                waiting.add(task)
+                task.add_done_callback(waiting.discard)
+
+    async def at(self, point: str, session: str) -> None:
+        """A point outside of the workers: it stands for the session's owner."""
+        reached = Reached(point, session, self.owners.get(session, ""))
+        if trap := self._trap_at(reached):
+            try:
+                await trap.fault(reached)
+            finally:
+                trap.sprung.set()
+
+    def _trap_at(self, reached: Reached) -> Trap | None:
+        self.counts[reached.point] = self.counts.get(reached.point, 0) + 1
+        for trap in self._traps:
+            if trap.point == reached.point and (not trap.sessions or reached.session in trap.sessions):
+                if trap.after:
+                    trap.after -= 1
+                    return None
+                self._traps.remove(trap)
+                return trap
+        return None
+
+    async def _spring(self, trap: Trap, reached: Reached, writer: asyncio.StreamWriter, number: int) -> None:
+        try:
+            await trap.fault(reached)
+        finally:
+            trap.sprung.set()
+        with suppress(OSError):
+            writer.write(b"%d\n" % number)
+            await writer.drain()

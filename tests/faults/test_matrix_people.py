@@ -1,0 +1,38 @@
+"""The fault matrix, second part: what people ask for and decide, and what leaves the house."""
+
+import pytest
+
+from tests.faults.case import Scenario, converse, deliver, run_case, stop, work
+from tests.faults.conftest import Stage
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(150)]
+POINTS: dict[tuple[Scenario, str], tuple[str, ...]] = {
+    (work, "create"): ("kill", "cut", "storage"),
+    (work, "created"): ("kill", "pause"),
+    (converse, "stored-question"): ("kill", "pause"),
+    (converse, "storing-decision"): ("kill", "cut", "storage"),
+    (converse, "stored-decision"): ("kill", "pause"),
+    (converse, "storing-message"): ("kill", "cut", "storage"),
+    (converse, "stored-message"): ("kill", "pause"),
+    (converse, "storing-taken"): ("kill", "pause", "storage"),
+    (converse, "stored-taken"): ("kill", "cut"),
+    (stop, "storing-stop"): ("kill", "pause", "cut", "storage"),
+    (stop, "stored-stop"): ("kill", "pause"),
+    (stop, "command-stop"): ("kill", "pause", "cut"),
+    (deliver, "gate"): ("kill", "cut"),
+    (deliver, "host-push"): ("kill", "pause", "cut"),
+    (deliver, "pull-request"): ("kill", "pause"),
+    (deliver, "host-pull"): ("kill", "cut"),
+    (deliver, "host-pulled"): ("kill", "pause", "cut", "storage"),
+    (deliver, "pull-request-opened"): ("kill", "pause", "storage"),
+}
+CASES = [
+    pytest.param(scenario, point, fault, id=f"{scenario.__name__}-{point}-{fault}")
+    for (scenario, point), faults in POINTS.items()
+    for fault in faults
+]
+
+
+@pytest.mark.parametrize(("scenario", "point", "fault"), CASES)
+def test_nothing_is_lost_doubled_or_left(stage: Stage, scenario: Scenario, point: str, fault: str) -> None:
+    stage.run(run_case(stage.world, point, fault, scenario))

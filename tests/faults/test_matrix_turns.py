@@ -1,0 +1,37 @@
+"""The fault matrix, first part: each point of a turn's way, from the claim to its last event."""
+
+import pytest
+
+from tests.faults.case import run_case, work
+from tests.faults.conftest import Stage
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(150)]
+ALL = ("kill", "pause", "cut", "storage")
+POINTS = {
+    "claimed": ("kill", "pause"),
+    "storing-turn-start": ("kill", "pause", "storage"),
+    "sandbox-create": ("kill", "cut", "storage"),
+    "sandbox-created": ("kill", "pause"),
+    "model": ("kill", "pause", "cut"),
+    "model-answering": ALL,
+    "checkpoint": ("kill", "storage"),
+    "model-answered": ALL,
+    "storing-call": ALL,
+    "stored-call": ALL,
+    "stored-command-start": ("kill", "pause", "cut"),
+    "command-begun": ("kill", "cut"),
+    "command-output": (*ALL, "sandbox"),
+    "command-ended": ALL,
+    "storing-result": ALL,
+    "stored-result": ("kill", "pause"),
+    "snapshot": ("kill", "cut"),
+    "renew": ("kill", "pause", "storage"),
+    "storing-turn-end": ALL,
+    "stored-turn-end": ("kill", "storage"),
+}
+CASES = [pytest.param(point, fault, id=f"{point}-{fault}") for point, faults in POINTS.items() for fault in faults]
+
+
+@pytest.mark.parametrize(("point", "fault"), CASES)
+def test_nothing_is_lost_doubled_or_left(stage: Stage, point: str, fault: str) -> None:
+    stage.run(run_case(stage.world, point, fault, work))

@@ -1,0 +1,251 @@
+"""Everything a case needs, real and in processes of its own: storage, a sandbox service, integrations, sessions workers;
+beside them a scripted model and GitHub's stand-in. Between a worker and each of them stands a proxy."""
+
+import asyncio
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+from base64 import b64encode
+from contextlib import closing
+from pathlib import Path
+
+import psycopg
+
+from services.integrations.client import IntegrationsClient
+from services.integrations.client import pb as integrations_pb
+from services.rpc.channels import open_channel
+from services.rpc.identity import sign_access_token, user_metadata
+from tests.fakes.model_server import ModelServer
+from tests.faults import brain
+from tests.faults.conductor import Conductor
+from tests.faults.host import Host
+from tests.faults.proxy import Proxy
+from tests.faults.records import Records
+from tests.faults.storage import PostgresServer, RedisServer
+from tests.grounds.ports import spare_port
+from tests.grounds.product import ROOT, SECRETS
+
+READY_SECONDS = 40.0
+USER = "usr_faults"
+REPOSITORY = "ada/tea"
+MODEL = "openai/gpt-5"
+TOKEN = "ghp_faults"
+
+
+class Worker:
+    """A place for a sessions process: its address and its proxies stay while processes come and go."""
+
+    def __init__(self, name: str, proxies: dict[str, Proxy]) -> None:
+        self.name = name
+        self.port = spare_port()
+        self.proxies = proxies
+        self.process: subprocess.Popen[bytes] | None = None
+        self.stopped = False
+
+    @property
+    def runs(self) -> bool:
+        """There is a process, awake or not."""
+        return self.process is not None and self.process.poll() is None
+
+
+class World:
+    """Use as a context, on one loop. `sabotage`: see worker.py."""
+
+    def __init__(self, lease_seconds: float = 1.0, workers: int = 2, sabotage: str = "") -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="lucid-faults-"))
+        self.lease_seconds = lease_seconds
+        self._current = self.folder / "current"
+        self.begin_records("first")
+        self.records = Records(self._current / "world.jsonl")
+        self.postgres, self.redis = PostgresServer(), RedisServer()
+        self.conductor = Conductor(self.folder / "points.sock")
+        self.model = ModelServer(brain.answer)
+        (self.folder / "host").mkdir()
+        self.host = Host(self.folder / "host", self.conductor)
+        self._sabotage = sabotage
+        self._ports = {"sandbox": spare_port(), "integrations": spare_port()}
+        self._services: dict[str, subprocess.Popen[bytes]] = {}
+        self._names = [f"w{number}" for number in range(1, workers + 1)]
+        self.workers: dict[str, Worker] = {}
+
+    async def __aenter__(self) -> "World":
+        try:
+            await self._start()
+        except BaseException:
+            await self.__aexit__()
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for worker in self.workers.values():
+            self._end(worker.process)
+            for proxy in worker.proxies.values():
+                await proxy.stop()
+        for process in self._services.values():
+            self._end(process)
+        self.redis.kill()
+        await asyncio.to_thread(self.postgres.remove)
+        await self.conductor.stop()
+        if self.host.started:
+            await asyncio.to_thread(self.host.__exit__)
+            await asyncio.to_thread(self.model.__exit__)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def begin_records(self, name: str) -> Path:
+        """All records go to a fresh folder from now on."""
+        folder = self.folder / "records" / name
+        folder.mkdir(parents=True)
+        link = self.folder / "next"
+        link.symlink_to(folder)
+        link.rename(self._current)
+        return folder
+
+    async def _start(self) -> None:
+        await self.conductor.start()
+        self.host.begin(asyncio.get_running_loop())
+        self.model.__enter__()
+        self.host.add_account("ada", TOKEN)
+        self.host.add_repository(REPOSITORY, {"README.md": "Tea.\n"})
+        databases = ("sessions", "sandbox", "integrations")
+        await asyncio.gather(asyncio.to_thread(self.postgres.initialise, *databases), self.redis.start())
+        for name in self._ports:
+            self.start_service(name)
+        self.workers = {name: await self._place(name) for name in self._names}
+        # One after the other: the first one makes the tables.
+        for worker in self.workers.values():
+            await self.start_worker(worker.name)
+        for name in self._ports:
+            await self._listens(self._ports[name], self._services[name], name)
+        await self._connect_account()
+
+    async def _place(self, name: str) -> Worker:
+        model = int(self.model.url.rsplit(":", 1)[1])
+        targets = {"postgres": self.postgres.port, "redis": self.redis.port, "model": model, **self._ports}
+        proxies = {target: Proxy(spare_port(), port) for target, port in targets.items()}
+        for proxy in proxies.values():
+            await proxy.start()
+        return Worker(name, proxies)
+
+    def start_service(self, name: str) -> None:
+        """Sandbox or integrations."""
+        env = self._environment() | {
+            "DATABASE_URL": self.postgres.url(name),
+            "RPC_LISTEN": f"127.0.0.1:{self._ports[name]}",
+            "SANDBOX_BACKEND": "bubblewrap",
+            **self.host.environment(),
+        }
+        self._services[name] = self._spawn(name, [f"services.{name}"], env)
+
+    async def restart_service(self, name: str) -> None:
+        """Kills it and starts it again; returns once it answers."""
+        self._services[name].kill()
+        await asyncio.to_thread(self._services[name].wait, 20)
+        self.start_service(name)
+        await self._listens(self._ports[name], self._services[name], name)
+
+    async def start_worker(self, name: str) -> None:
+        """Starts it where it does not run; returns once it answers."""
+        worker = self.workers[name]
+        if worker.runs:
+            return
+        proxies, local = worker.proxies, "127.0.0.1"
+        env = self._environment() | {
+            "DATABASE_URL": self.postgres.url("sessions", proxies["postgres"].port),
+            "REDIS_URL": f"redis://{local}:{proxies['redis'].port}/0",
+            "SANDBOX_TARGET": f"{local}:{proxies['sandbox'].port}",
+            "INTEGRATIONS_TARGET": f"{local}:{proxies['integrations'].port}",
+            "OPENAI_BASE_URL": f"http://{local}:{proxies['model'].port}/v1",
+            "OPENAI_API_KEY": "sk-test",
+            "DEFAULT_MODEL": MODEL,
+            "RPC_LISTEN": f"{local}:{worker.port}",
+            "FAULTS_POINTS": str(self.conductor.address),
+            "FAULTS_WORKER": name,
+            "FAULTS_RECORDS": str(self._current / f"{name}.jsonl"),
+            "FAULTS_SABOTAGE": self._sabotage,
+            "FAULTS_LEASE_SECONDS": str(self.lease_seconds),
+        }
+        worker.process, worker.stopped = self._spawn(name, ["tests.faults.worker"], env), False
+        await self._listens(worker.port, worker.process, name)
+
+    def _spawn(self, name: str, arguments: list[str], env: dict[str, str]) -> subprocess.Popen[bytes]:
+        with (self.folder / f"{name}.log").open("ab") as log:
+            command = ["setpriv", "--pdeathsig=KILL", sys.executable, "-m", *arguments]
+            return subprocess.Popen(command, cwd=ROOT, env=env, stdout=log, stderr=log)
+
+    def _environment(self) -> dict[str, str]:
+        kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+        return kept | SECRETS | {"LUCID_DATA_DIR": str(self.folder / "data")}
+
+    async def _listens(self, port: int, process: subprocess.Popen[bytes], name: str) -> None:
+        async with asyncio.timeout(READY_SECONDS):
+            while not _accepts(port):
+                assert process.poll() is None, f"{name} ended\n{self.log(name)}"
+                await asyncio.sleep(0.05)
+
+    async def _connect_account(self) -> None:
+        channel = open_channel(f"127.0.0.1:{self._ports['integrations']}")
+        client = IntegrationsClient(channel).acting_as(self.metadata())
+        await client.save_connection(integrations_pb.SaveConnectionRequest(provider="github", token=TOKEN))
+        await channel.close()
+
+    def metadata(self) -> tuple[tuple[str, str], ...]:
+        """The person of all cases."""
+        return user_metadata(sign_access_token(SECRETS["SESSION_SECRET"], USER, 24 * 3600))
+
+    def addresses(self) -> list[str]:
+        """Of all workers, whether they run or not."""
+        return [f"127.0.0.1:{worker.port}" for worker in self.workers.values()]
+
+    def log(self, name: str) -> str:
+        """The end of what a process has logged."""
+        return (self.folder / f"{name}.log").read_text(errors="replace")[-4000:]
+
+    def marks(self, sandbox_id: str) -> list[str]:
+        """What a session's commands have left in its workspace, read from the disk."""
+        path = self.folder / "data" / "sandboxes" / sandbox_id / "workspace" / "marks"
+        return path.read_text().split() if path.is_file() else []
+
+    def sandboxes_running(self) -> list[str]:
+        """Ids of sandboxes that have a process, by the folders in the arguments of bubblewrap."""
+        found = []
+        for path in Path("/proc").glob("[0-9]*/cmdline"):
+            try:
+                arguments = path.read_bytes().decode(errors="replace").split("\0")
+            except OSError:
+                continue
+            prefix = f"{self.folder}/data/sandboxes/"
+            found += [one.removeprefix(prefix).split("/")[0] for one in arguments if one.startswith(prefix)]
+        return sorted(set(found))
+
+    def export(self, path: Path) -> None:
+        """The log of all sessions as JSON lines, and beside it, in the records, what the world has counted."""
+        with closing(psycopg.connect(self.postgres.dsn("sessions"))) as connection, path.open("w") as out:
+            sessions = connection.execute("SELECT session_id, sandbox_id, turn_open, state FROM sessions").fetchall()
+            for session, sandbox, turn_open, state in sessions:
+                row = {"session": session, "sandbox": sandbox, "turn_open": turn_open, "state": state}
+                out.write(json.dumps(row) + "\n")
+                self.records.write("marks", session=session, marks=self.marks(sandbox))
+            rows = connection.execute("SELECT session_id, seq, key, data FROM session_events ORDER BY session_id, seq")
+            for session, seq, key, data in rows:
+                line = {"session": session, "seq": seq, "key": key, "data": b64encode(data).decode()}
+                out.write(json.dumps(line) + "\n")
+        self.records.write("pulls", pulls=[[pull["repo"], pull["head"]["ref"]] for pull in self.host.pulls])
+        self.records.write("sandboxes", running=self.sandboxes_running())
+
+    @staticmethod
+    def _end(process: subprocess.Popen[bytes] | None) -> None:
+        if process is not None and process.poll() is None:
+            process.kill()
+            process.wait(10)
+
+
+def _accepts(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True
