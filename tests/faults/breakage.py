@@ -10,6 +10,7 @@ from tests.faults.world import World
 
 CUT_SECONDS = 0.3
 MORE_THAN_THE_LEASE = 0.8
+FREEZE_SECONDS = 10.0
 
 
 class Breakage:
@@ -42,6 +43,20 @@ class Breakage:
         worker.process.send_signal(signal.SIGCONT)
         worker.stopped = False
 
+    async def freeze(self, reached: Reached) -> None:
+        """SIGSTOP until another owner writes. Raises TimeoutError where none comes within FREEZE_SECONDS."""
+        worker = self._world.workers[reached.worker]
+        assert worker.process is not None
+        self._note("pause", reached)
+        worker.stopped = True
+        worker.process.send_signal(signal.SIGSTOP)
+        try:
+            async with asyncio.timeout(FREEZE_SECONDS):
+                await self._world.conductor.taken_over(reached.session, reached.worker)
+        finally:
+            worker.process.send_signal(signal.SIGCONT)
+            worker.stopped = False
+
     async def cut(self, reached: Reached) -> None:
         """All its connections are reset: to the database, the sandbox, integrations, the model. New ones fail too."""
         self._note("cut", reached)
@@ -66,6 +81,12 @@ class Breakage:
             await asyncio.gather(asyncio.to_thread(self._world.postgres.start), self._world.redis.start())
 
         self._repair(start())
+
+    async def redis(self, reached: Reached) -> None:
+        """Redis is killed and comes back empty."""
+        self._note("redis", reached)
+        self._world.redis.kill()
+        self._repair(self._world.redis.start())
 
     async def sandbox(self, reached: Reached) -> None:
         """The sandbox service is killed and started again."""

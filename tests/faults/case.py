@@ -27,12 +27,13 @@ class Player:
     client: Client
     watcher: Watcher | None = None
     session: str = ""
+    sandbox: str = ""
 
     async def create(self, plan: str, repository: str = "") -> None:
         """Begins the session and follows it."""
         task = " ".join(step.replace(":", f":{self.name}-", 1) for step in plan.split())
         made = await self.client.create(f"req-{self.name}", task, repository)
-        self.session = made.session_id
+        self.session, self.sandbox = made.session_id, made.sandbox_id
         self.watcher = Watcher(self.client, self.session, f"watch-{self.name}", HOP_SECONDS)
 
     async def say(self, number: int, plan: str) -> None:
@@ -71,23 +72,26 @@ async def run_case(world: World, point: str, fault: str, scenario: Scenario) -> 
 async def play(world: World, point: str, fault: str, scenario: Scenario) -> Verdict:
     """The checker's word on the case. Raises AssertionError where the point was not reached."""
     case = uuid4().hex[:6]
-    folder = world.begin_records(case)
+    world.begin_records(case)
     breakage = Breakage(world)
     client = Client(case, world.addresses(), world.metadata(), world.records)
     players = [Player(f"{case}{number}", client) for number in range(SESSIONS)]
     trap = world.conductor.set(Trap(point, (), getattr(breakage, fault)))
     try:
         await asyncio.gather(*(scenario(player) for player in players))
+        if trap.failed is not None:
+            raise trap.failed
         assert trap.sprung.is_set(), f"{point} was not reached; reached: {world.conductor.counts}"
         await breakage.repaired()
         await settle(world, players)
-        log = world.folder / f"{case}.log.jsonl"
-        world.export(log)
-        return judge(folder, log, LONGEST_TAKEOVER)
+        for player in players:
+            world.export(player.session)
+        world.take_stock()
+        return judge(world.records_folder, world.log_file, LONGEST_TAKEOVER)
     finally:
         world.conductor.clear()
         await breakage.repaired()
-        await end(players)
+        await end(world, players)
         await client.close()
 
 
@@ -104,12 +108,13 @@ async def settle(world: World, players: list[Player]) -> None:
     world.records.write("settled", watchers=[watcher.name for watcher in watchers])
 
 
-async def end(players: list[Player]) -> None:
+async def end(world: World, players: list[Player]) -> None:
     """Leaves nothing that runs."""
     for player in players:
         if player.watcher is not None:
             await player.watcher.stop()
             await player.client.delete(player.session)
+            world.deleted(player.sandbox)
 
 
 async def work(player: Player) -> None:

@@ -42,7 +42,7 @@ class Client:
         self.stubs: list[Any] = [pb_grpc.SessionsServiceStub(channel) for channel in self._channels]
         self.metadata = metadata
         self.records = records
-        self.random = random.Random(seed)  # noqa: S311 - not a secret, and it shall repeat
+        self.random = random.Random(seed)
         self._number = 0
 
     async def close(self) -> None:
@@ -62,9 +62,9 @@ class Client:
                 try:
                     answer = await getattr(stub, method)(request, metadata=self.metadata, timeout=TRY_SECONDS)
                 except grpc.RpcError as error:
-                    code = error.code().name  # type: ignore[attr-defined]
+                    code = error.code().name
                     self.records.write("attempt", op=method, n=number, code=code, detail=str(from_rpc_error(error)))
-                    if error.code() in _DEFINITE:  # type: ignore[attr-defined]
+                    if error.code() in _DEFINITE:
                         self.records.write("refused", op=method, n=number, code=code, **said)
                         raise Refused(f"{method}: {from_rpc_error(error)}") from error
                     attempt += 1
@@ -220,5 +220,3 @@ class Watcher:
             self._open = {key: data for key, data in self._open.items() if key[0] != event.item_id}
         self._news.set()
         return True
-
-

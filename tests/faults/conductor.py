@@ -29,6 +29,16 @@ class Trap:
     fault: Fault
     after: int = 0
     sprung: asyncio.Event = field(default_factory=asyncio.Event)
+    failed: Exception | None = None
+
+    async def spring(self, reached: Reached) -> None:
+        """Lets it happen; what goes wrong in it is kept for the one who has set it."""
+        try:
+            await self.fault(reached)
+        except Exception as error:
+            self.failed = error
+        finally:
+            self.sprung.set()
 
 
 class Conductor:
@@ -40,6 +50,7 @@ class Conductor:
         self.counts: dict[str, int] = {}
         self.owners: dict[str, str] = {}
         self._traps: list[Trap] = []
+        self._claimed = asyncio.Condition()
         self._server: asyncio.Server | None = None
 
     async def start(self) -> None:
@@ -60,6 +71,13 @@ class Conductor:
         """Disarms what has not sprung."""
         self._traps.clear()
 
+    def disarm(self, trap: Trap) -> bool:
+        """Whether it had not sprung yet, and will not."""
+        if trap in self._traps:
+            self._traps.remove(trap)
+            return True
+        return False
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         waiting: set[asyncio.Task[None]] = set()
         with suppress(OSError):
@@ -67,7 +85,9 @@ class Conductor:
                 said = json.loads(line)
                 reached = Reached(said["point"], said["session"], said["worker"])
                 if reached.point == "claimed":
-                    self.owners[reached.session] = reached.worker
+                    async with self._claimed:
+                        self.owners[reached.session] = reached.worker
+                        self._claimed.notify_all()
                 trap = self._trap_at(reached)
                 if trap is None:
                     writer.write(b"%d\n" % said["n"])
@@ -76,14 +96,16 @@ class Conductor:
                 waiting.add(task)
                 task.add_done_callback(waiting.discard)
 
+    async def taken_over(self, session: str, worker: str) -> None:
+        """Waits until another worker than this one has claimed the session."""
+        async with self._claimed:
+            await self._claimed.wait_for(lambda: self.owners.get(session, worker) != worker)
+
     async def at(self, point: str, session: str) -> None:
         """A point outside of the workers: it stands for the session's owner."""
         reached = Reached(point, session, self.owners.get(session, ""))
         if trap := self._trap_at(reached):
-            try:
-                await trap.fault(reached)
-            finally:
-                trap.sprung.set()
+            await trap.spring(reached)
 
     def _trap_at(self, reached: Reached) -> Trap | None:
         self.counts[reached.point] = self.counts.get(reached.point, 0) + 1
@@ -97,10 +119,7 @@ class Conductor:
         return None
 
     async def _spring(self, trap: Trap, reached: Reached, writer: asyncio.StreamWriter, number: int) -> None:
-        try:
-            await trap.fault(reached)
-        finally:
-            trap.sprung.set()
+        await trap.spring(reached)
         with suppress(OSError):
             writer.write(b"%d\n" % number)
             await writer.drain()

@@ -12,7 +12,7 @@ from services.sessions.backends.integrations import IntegrationsForge
 from services.sessions.backends.models import ConfiguredModels
 from services.sessions.backends.sandbox import SandboxWorkspace
 from services.sessions.domain.conversation import ModelRequest, Piece
-from services.sessions.domain.models import Change, Lease, SessionRecord
+from services.sessions.domain.models import Change, Lease, Request, SessionRecord
 from services.sessions.domain.work import CommandBegun, CommandEnded, CommandFrame, CommandOutput, Confinement, Gate
 from services.sessions.ports import LanguageModel, Transition
 from services.sessions.server import Parts
@@ -98,12 +98,12 @@ def parts(points: Points, records: Records, sabotage: str) -> Parts:
                 await points.reach("claimed", record.session_id)
             return claimed
 
-        async def renew(self, worker: str, session_ids: Sequence[str]) -> dict[str, Any]:  # type: ignore[override]
+        async def renew(self, worker: str, session_ids: Sequence[str]) -> dict[str, Request]:
             for session_id in session_ids:
                 await points.reach("renew", session_id)
-            renewed: dict[str, Any] = await super().renew(worker, session_ids)
+            renewed = await super().renew(worker, session_ids)
             if sabotage == "fence":
-                return {session_id: renewed.get(session_id, False) for session_id in session_ids}
+                return {session_id: renewed.get(session_id, Request.NOTHING) for session_id in session_ids}
             return renewed
 
         async def save_progress(self, items: Mapping[tuple[str, str, int], bytes]) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 
 from lucid.sessions.v1 import sessions_pb2 as pb
 
@@ -53,6 +54,7 @@ class Person:
                 await watcher.stop()
         await asyncio.to_thread(self._world.export, self._session)
         await self._client.delete(self._session)
+        self._world.deleted(made.sandbox_id)
 
     def _plan(self, delivers: bool) -> str:
         kinds = [self._random.choice(PLANS) for _ in range(self._random.randint(1, 3))]
@@ -83,7 +85,7 @@ class Person:
             await self._pause(0.0, 2.0)
             options = self._random.sample(["1", "2"], self._random.choice((1, 2)))
             await asyncio.gather(*(self._decide(request, option) for option in options))
-            await watcher.until(lambda watcher, asked=request: watcher.open_question() != asked, PATIENCE_SECONDS)
+            await watcher.until(partial(_asks_no_more, request), PATIENCE_SECONDS)
 
     async def _decide(self, request: str, option: str) -> None:
         # The other window was first.
@@ -103,3 +105,7 @@ class Person:
 
     async def _pause(self, least: float, most: float) -> None:
         await asyncio.sleep(self._random.uniform(least, most))
+
+
+def _asks_no_more(request: str, watcher: Watcher) -> bool:
+    return watcher.open_question() != request

@@ -76,12 +76,15 @@ class RedisServer:
 
     async def start(self) -> None:
         """Returns once it answers."""
+        self._spawn()
+        async with asyncio.timeout(REDIS_READY_SECONDS):
+            while not await self._answers():  # noqa: ASYNC110 another process does not tell
+                await asyncio.sleep(0.02)
+
+    def _spawn(self) -> None:
         serve = ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
         quiet = subprocess.DEVNULL
         self._process = subprocess.Popen(["setpriv", "--pdeathsig=KILL", *serve], stdout=quiet, stderr=quiet, cwd="/")
-        async with asyncio.timeout(REDIS_READY_SECONDS):
-            while not await self._answers():
-                await asyncio.sleep(0.02)
 
     async def _answers(self) -> bool:
         with contextlib.suppress(OSError):

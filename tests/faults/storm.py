@@ -6,7 +6,6 @@ stands at a random point. At the end all is mended, everything settles, and ever
 
 import argparse
 import asyncio
-import json
 import random
 import sys
 import time
@@ -18,6 +17,7 @@ import uvloop
 
 from tests.faults.breakage import Breakage
 from tests.faults.checker.verdict import judge
+from tests.faults.checker.world_rules import ORPHAN_SECONDS
 from tests.faults.client import Client
 from tests.faults.conductor import Reached, Trap
 from tests.faults.people import Person
@@ -109,24 +109,29 @@ class Storm:
 
 async def storm(seconds: float, seed: int, keep: Path | None = None) -> int:
     """Runs and judges; the exit code."""
+    began = time.monotonic()
     async with World(LEASE_SECONDS, WORKERS) as world:
         run = Storm(world, seconds, seed)
-        began = time.monotonic()
         try:
             await run.run()
+            await no_orphans(world)
+            world.take_stock()
         finally:
             if keep is not None:
-                world.keep(keep)
-        world.finish_export()
-        verdict = await asyncio.to_thread(judge, world.records_now, world.log_file, LONGEST_TAKEOVER)
-        if keep is not None:
-            world.keep(keep)
+                await asyncio.to_thread(world.keep, keep)
+        verdict = await asyncio.to_thread(judge, world.records_folder, world.log_file, LONGEST_TAKEOVER)
     for broken in verdict.broken:
         sys.stdout.write(f"BROKEN {broken}\n")
-    faults = json.dumps(dict(run.faults.most_common()))
-    took = time.monotonic() - began
-    sys.stdout.write(f"storm seed {seed}, {took:.0f} s: {sum(run.faults.values())} {faults}; {verdict.summary}\n")
+    faults = ", ".join(f"{times} {what}" for what, times in run.faults.most_common())
+    sys.stdout.write(f"storm seed {seed}, {time.monotonic() - began:.0f} s ({faults}): {verdict.summary}\n")
     return 1 if verdict.broken else 0
+
+
+async def no_orphans(world: World) -> None:
+    """Waits for sandboxes of deleted sessions to end, as long as that may take."""
+    ends = time.monotonic() + ORPHAN_SECONDS
+    while world.sandboxes_running() and time.monotonic() < ends:  # noqa: ASYNC110 /proc does not tell
+        await asyncio.sleep(0.5)
 
 
 def main() -> int:

@@ -133,7 +133,7 @@ def true_story() -> Story:
     story.say("append", worker="w2", session=SESSION, lease=2, seqs=[5, 6])
     story.say("marks", session=SESSION, marks=["m1"])
     story.say("pulls", pulls=[["ada/tea", BRANCH]])
-    story.say("sandboxes", running=[SANDBOX])
+    story.say("sandboxes", running=[SANDBOX, "sbx_0"], known=[SANDBOX], gone={"sbx_0": 1.0})
     story.watched()
     return story
 

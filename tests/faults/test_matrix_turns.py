@@ -8,7 +8,7 @@ from tests.faults.conftest import Stage
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(150)]
 ALL = ("kill", "pause", "cut", "storage")
 POINTS = {
-    "claimed": ("kill", "pause"),
+    "claimed": ("kill", "freeze"),
     "storing-turn-start": ("kill", "pause", "storage"),
     "sandbox-create": ("kill", "cut", "storage"),
     "sandbox-created": ("kill", "pause"),
@@ -22,7 +22,7 @@ POINTS = {
     "command-begun": ("kill", "cut"),
     "command-output": (*ALL, "sandbox"),
     "command-ended": ALL,
-    "storing-result": ALL,
+    "storing-result": (*ALL, "freeze"),
     "stored-result": ("kill", "pause"),
     "snapshot": ("kill", "cut"),
     "renew": ("kill", "pause", "storage"),

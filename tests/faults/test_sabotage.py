@@ -1,22 +1,24 @@
 """The same cases on builds that break a rule: there the checker must find something, or it proves nothing elsewhere."""
 
+from collections.abc import Iterator
+
 import pytest
 
-from tests.faults.case import Scenario, deliver, play, work
+from tests.faults.case import play, work
 from tests.faults.conftest import Stage
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(150)]
 
 
 @pytest.fixture(scope="module")
-def unfenced():
+def unfenced() -> Iterator[Stage]:
     made = Stage(sabotage="fence")
     yield made
     made.close()
 
 
 @pytest.fixture(scope="module")
-def unkeyed():
+def unkeyed() -> Iterator[Stage]:
     made = Stage(sabotage="keys")
     yield made
     made.close()

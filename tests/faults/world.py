@@ -1,22 +1,27 @@
-"""Everything a case needs, real and in processes of its own: storage, a sandbox service, integrations, sessions workers;
-beside them a scripted model and GitHub's stand-in. Between a worker and each of them stands a proxy."""
+"""Everything a case needs, real and in processes of its own: storage, a sandbox service, integrations, sessions.
+
+Beside them a scripted model and GitHub's stand-in. Between a worker and each of them stands a proxy.
+"""
 
 import asyncio
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
+import time
 from base64 import b64encode
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, suppress
 from pathlib import Path
 
 import psycopg
+from lucid.integrations.v1 import integrations_pb2
 
 from services.integrations.client import IntegrationsClient
-from services.integrations.client import pb as integrations_pb
 from services.rpc.channels import open_channel
 from services.rpc.identity import sign_access_token, user_metadata
 from tests.fakes.model_server import ModelServer
@@ -51,6 +56,11 @@ class Worker:
         """There is a process, awake or not."""
         return self.process is not None and self.process.poll() is None
 
+    @property
+    def answers(self) -> bool:
+        """Its process is awake and listens."""
+        return self.runs and not self.stopped and _accepts(self.port)
+
 
 class World:
     """Use as a context, on one loop. `sabotage`: see worker.py."""
@@ -67,6 +77,7 @@ class World:
         (self.folder / "host").mkdir()
         self.host = Host(self.folder / "host", self.conductor)
         self._sabotage = sabotage
+        self._deleted: dict[str, float] = {}
         self._ports = {"sandbox": spare_port(), "integrations": spare_port()}
         self._services: dict[str, subprocess.Popen[bytes]] = {}
         self._names = [f"w{number}" for number in range(1, workers + 1)]
@@ -87,6 +98,7 @@ class World:
                 await proxy.stop()
         for process in self._services.values():
             self._end(process)
+        self._end_sandboxes()
         self.redis.kill()
         await asyncio.to_thread(self.postgres.remove)
         await self.conductor.stop()
@@ -95,14 +107,15 @@ class World:
             await asyncio.to_thread(self.model.__exit__)
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def begin_records(self, name: str) -> Path:
+    def begin_records(self, name: str) -> None:
         """All records go to a fresh folder from now on."""
         folder = self.folder / "records" / name
         folder.mkdir(parents=True)
         link = self.folder / "next"
         link.symlink_to(folder)
         link.rename(self._current)
-        return folder
+        self.records_folder, self.log_file = folder, self.folder / f"{name}.logs.jsonl"
+        self.log_file.touch()
 
     async def _start(self) -> None:
         await self.conductor.start()
@@ -189,7 +202,7 @@ class World:
     async def _connect_account(self) -> None:
         channel = open_channel(f"127.0.0.1:{self._ports['integrations']}")
         client = IntegrationsClient(channel).acting_as(self.metadata())
-        await client.save_connection(integrations_pb.SaveConnectionRequest(provider="github", token=TOKEN))
+        await client.save_connection(integrations_pb2.SaveConnectionRequest(provider="github", token=TOKEN))
         await channel.close()
 
     def metadata(self) -> tuple[tuple[str, str], ...]:
@@ -210,31 +223,61 @@ class World:
         return path.read_text().split() if path.is_file() else []
 
     def sandboxes_running(self) -> list[str]:
-        """Ids of sandboxes that have a process, by the folders in the arguments of bubblewrap."""
-        found = []
-        for path in Path("/proc").glob("[0-9]*/cmdline"):
-            try:
-                arguments = path.read_bytes().decode(errors="replace").split("\0")
-            except OSError:
-                continue
-            prefix = f"{self.folder}/data/sandboxes/"
-            found += [one.removeprefix(prefix).split("/")[0] for one in arguments if one.startswith(prefix)]
-        return sorted(set(found))
+        """Ids of sandboxes that have a process."""
+        return sorted({sandbox for _, sandbox in self._bubblewraps()})
 
-    def export(self, path: Path) -> None:
-        """The log of all sessions as JSON lines, and beside it, in the records, what the world has counted."""
-        with closing(psycopg.connect(self.postgres.dsn("sessions"))) as connection, path.open("w") as out:
-            sessions = connection.execute("SELECT session_id, sandbox_id, turn_open, state FROM sessions").fetchall()
-            for session, sandbox, turn_open, state in sessions:
-                row = {"session": session, "sandbox": sandbox, "turn_open": turn_open, "state": state}
-                out.write(json.dumps(row) + "\n")
-                self.records.write("marks", session=session, marks=self.marks(sandbox))
-            rows = connection.execute("SELECT session_id, seq, key, data FROM session_events ORDER BY session_id, seq")
-            for session, seq, key, data in rows:
-                line = {"session": session, "seq": seq, "key": key, "data": b64encode(data).decode()}
-                out.write(json.dumps(line) + "\n")
+    def _bubblewraps(self) -> Iterator[tuple[int, str]]:
+        """(process id, sandbox id), by the folders of this world in the arguments of bubblewrap."""
+        prefix = f"{self.folder}/data/sandboxes/"
+        for path in Path("/proc").glob("[0-9]*/cmdline"):
+            with suppress(OSError):
+                arguments = path.read_bytes().decode(errors="replace").split("\0")
+                for sandbox in {one.removeprefix(prefix).split("/")[0] for one in arguments if one.startswith(prefix)}:
+                    yield int(path.parent.name), sandbox
+
+    def _end_sandboxes(self) -> None:
+        """They outlive their service, and here nobody comes back for them."""
+        for process, _ in list(self._bubblewraps()):
+            with suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+
+    def export(self, session: str) -> None:
+        """Adds a session's log to the file of logs, and to the records what its commands have left."""
+        with closing(psycopg.connect(self.postgres.dsn("sessions"))) as connection, self.log_file.open("a") as out:
+            row = connection.execute(
+                "SELECT sandbox_id, turn_open, state FROM sessions WHERE session_id = %s", (session,)
+            ).fetchone()
+            assert row is not None, f"{session} is gone"
+            said = {"session": session, "sandbox": row[0], "turn_open": row[1], "state": row[2]}
+            lines = [json.dumps(said)]
+            for seq, key, data in connection.execute(
+                "SELECT seq, key, data FROM session_events WHERE session_id = %s ORDER BY seq", (session,)
+            ):
+                said = {"session": session, "seq": seq, "key": key, "data": b64encode(data).decode()}
+                lines.append(json.dumps(said))
+            out.write("\n".join(lines) + "\n")
+        self.records.write("marks", session=session, marks=self.marks(row[0]))
+
+    def deleted(self, sandbox_id: str) -> None:
+        """Its session was deleted just now."""
+        self._deleted[sandbox_id] = time.monotonic()
+
+    def take_stock(self) -> None:
+        """Records what the world has counted."""
+        with closing(psycopg.connect(self.postgres.dsn("sessions"))) as connection:
+            known = [row[0] for row in connection.execute("SELECT sandbox_id FROM sessions")]
+        gone = {sandbox: time.monotonic() - at for sandbox, at in self._deleted.items()}
         self.records.write("pulls", pulls=[[pull["repo"], pull["head"]["ref"]] for pull in self.host.pulls])
-        self.records.write("sandboxes", running=self.sandboxes_running())
+        self.records.write("sandboxes", running=self.sandboxes_running(), known=known, gone=gone)
+
+    def keep(self, folder: Path) -> None:
+        """Copies records, logs and what the processes have said."""
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        shutil.copytree(self._current, folder / "records")
+        for path in (self.log_file, *self.folder.glob("*.log"), self.postgres.folder / "log"):
+            if path.is_file():
+                shutil.copy(path, folder / path.name)
 
     @staticmethod
     def _end(process: subprocess.Popen[bytes] | None) -> None:

@@ -13,7 +13,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, context
 from typing import Protocol, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, Engine, Float, create_engine, literal_column
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
@@ -23,8 +23,10 @@ from services.storage.sqlite import prepare_sqlite
 _SQLITE_NOW = "((julianday('now') - 2440587.5) * 86400.0)"
 _POSTGRES_NOW = "extract(epoch from clock_timestamp())::float8"
 READERS = 4
+# A process that stops in the middle of a transaction holds its rows no longer than this; a lease is longer.
+_POSTGRES_IDLE_IN_TRANSACTION_MS = 2000
 # What passes by itself: the server restarts, the file is locked, the disk is full.
-AWAY = (OperationalError, InterfaceError, PoolTimeout, OSError)
+AWAY = (OperationalError, InterfaceError, InternalError, PoolTimeout, OSError)
 
 T = TypeVar("T")
 Work = Callable[[Connection], T]
@@ -183,7 +185,14 @@ class Postgres(Database):
 
     def __init__(self, url: str) -> None:
         self.now = literal_column(_POSTGRES_NOW, Float)
-        self._engine = create_async_engine(url, pool_size=10, max_overflow=10, pool_pre_ping=True, hide_parameters=True)
+        self._engine = create_async_engine(
+            url,
+            pool_size=10,
+            max_overflow=10,
+            pool_pre_ping=True,
+            hide_parameters=True,
+            connect_args={"options": f"-c idle_in_transaction_session_timeout={_POSTGRES_IDLE_IN_TRANSACTION_MS}"},
+        )
         self._reader: AsyncEngine = self._engine.execution_options(isolation_level="AUTOCOMMIT")
 
     async def _read(self, work: Work[T]) -> T:

@@ -8,6 +8,7 @@ from lucid.sessions.v1.event_pb2 import QueueChanged, StatusChanged, TurnComplet
 from tests.faults.checker.history import History, Line, Stored
 
 STOP_SECONDS = 20.0
+_STOPPED = (TurnCompleted.OUTCOME_INTERRUPTED, TurnCompleted.OUTCOME_DONE, TurnCompleted.OUTCOME_UNSPECIFIED)
 
 
 def creations(history: History) -> Iterator[str]:
@@ -62,7 +63,7 @@ def decisions(history: History) -> Iterator[str]:
 
 
 def stops(history: History) -> Iterator[str]:
-    """A stop that was answered is in the log, and the turn that ran ends because of it (or just before it by itself)."""
+    """A stop that was answered is in the log, and the turn that ran ends because of it, or by itself just before."""
     for line in history.operations("StopSession"):
         if line["stopping"]:
             yield from _stop(history.logs[line["session"]], line, history)
@@ -76,15 +77,21 @@ def _stop(log: list[Stored], line: Line, history: History) -> Iterator[str]:
     if mine is None:
         yield f"{line['session']}: the stop answered at {line['at']:.2f} is not in the log"
         return
-    ended = next((one for one in log if one.seq > mine.seq and one.kind == "turn_completed"), None)
+    ended = next((one for one in log if one.seq > mine.seq and _is_end(one)), None)
     if ended is None:
         yield f"{line['session']}: nothing has ended after the stop at {mine.seq}"
     elif _seconds(ended) > max(line["at"], begun) + STOP_SECONDS:
         late = _seconds(ended) - line["at"]
         yield f"{line['session']}: the stop at {mine.seq} took {late:.1f} s"
-    elif ended.event.turn_completed.outcome not in (TurnCompleted.OUTCOME_INTERRUPTED, TurnCompleted.OUTCOME_DONE):
+    elif ended.event.turn_completed.outcome not in _STOPPED:
         outcome = TurnCompleted.Outcome.Name(ended.event.turn_completed.outcome)
         yield f"{line['session']}: the turn stopped at {mine.seq} ended as {outcome}"
+
+
+def _is_end(one: Stored) -> bool:
+    """A turn's end, or the word that there was none to end."""
+    stopped = one.event.status_changed.phase == StatusChanged.PHASE_STOPPED
+    return one.kind == "turn_completed" or (one.kind == "status_changed" and stopped)
 
 
 def _is_stop(one: Stored) -> bool:
