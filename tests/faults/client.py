@@ -110,10 +110,18 @@ class Client:
         await self.call("ResolveApproval", request, session=session, id=request_id, option=option)
 
     async def get(self, session: str) -> pb.Session:
-        """As it is now."""
-        answer = await self.call("GetSession", pb.GetSessionRequest(session_id=session), session=session)
-        found: pb.Session = answer.session
-        return found
+        """As it is now; a look, not an operation."""
+        request = pb.GetSessionRequest(session_id=session)
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while True:
+                stub = self.random.choice(self.stubs)
+                try:
+                    answer = await stub.GetSession(request, metadata=self.metadata, timeout=TRY_SECONDS)
+                except grpc.RpcError:
+                    await asyncio.sleep(0.1)
+                else:
+                    found: pb.Session = answer.session
+                    return found
 
     async def delete(self, session: str) -> None:
         """Ends it."""

@@ -36,7 +36,7 @@ class Person:
         repository = REPOSITORY if self._random.random() < 0.4 else ""
         made = await self._client.create(f"req-{self._name}", self._plan(bool(repository)), repository)
         self._session = made.session_id
-        hops = (0.2, self._random.uniform(0.5, 3.0))
+        hops = (self._random.choice((0.2, 1.0, 2.0)), self._random.uniform(0.5, 3.0))
         self._watchers = [
             Watcher(self._client, self._session, f"{self._name}-{number}", hop) for number, hop in enumerate(hops)
         ]
@@ -100,7 +100,7 @@ class Person:
                 seen = all(watcher.last_seq == found.last_seq for watcher in self._watchers)
                 if seen and found.state in RESTING:
                     break
-                await asyncio.sleep(0.2)
+                await asyncio.sleep(0.5)
         self._client.records.write("settled", watchers=[watcher.name for watcher in self._watchers])
 
     async def _pause(self, least: float, most: float) -> None:

@@ -77,6 +77,8 @@ def _stop(log: list[Stored], line: Line, history: History) -> Iterator[str]:
     if mine is None:
         yield f"{line['session']}: the stop answered at {line['at']:.2f} is not in the log"
         return
+    if _superseded(log, mine):
+        return
     ended = next((one for one in log if one.seq > mine.seq and _is_end(one)), None)
     if ended is None:
         yield f"{line['session']}: nothing has ended after the stop at {mine.seq}"
@@ -86,6 +88,16 @@ def _stop(log: list[Stored], line: Line, history: History) -> Iterator[str]:
     elif ended.event.turn_completed.outcome not in _STOPPED:
         outcome = TurnCompleted.Outcome.Name(ended.event.turn_completed.outcome)
         yield f"{line['session']}: the turn stopped at {mine.seq} ended as {outcome}"
+
+
+def _superseded(log: list[Stored], stop: Stored) -> bool:
+    """The stop came before the turn had begun, and a message after it, before it too: the later word counts."""
+    before = [one.kind for one in log if one.seq < stop.seq and one.kind in ("turn_started", "turn_completed")]
+    if before and before[-1] == "turn_started":
+        return False
+    after = [one.kind for one in log if one.seq > stop.seq]
+    until_turn = after[: after.index("turn_started")] if "turn_started" in after else after
+    return "user_message" in until_turn
 
 
 def _is_end(one: Stored) -> bool:
