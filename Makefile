@@ -42,6 +42,10 @@ bench: setup ## measure Lucid AI beside bare chains; prints ratios
 fuzz: setup ## send 10,000 random requests of each kind to every RPC (about 20 minutes)
 	@FUZZ_CALLS=10000 $(PY) -m pytest -q -s tests/service/test_rpc_fuzz.py
 
+.PHONY: storm
+storm: setup ## break everything for SECONDS=1200 while people work, then check (SEED=7 repeats a run)
+	@$(PY) -m tests.faults.storm --seconds $(or $(SECONDS),1200) --seed $(or $(SEED),0)
+
 .PHONY: fmt fmt-check lint types imports breaking
 fmt: setup ## format Python and protos
 	@.venv/bin/ruff check --fix --quiet $(CODE)
@@ -57,7 +61,7 @@ lint: setup ## ruff and buf lint
 	@.venv/bin/buf lint
 
 types: setup ## mypy, strict
-	@.venv/bin/mypy services tests/grounds tests/unit/house tests/unit/benchmarks tests/benchmarks tests/e2e
+	@.venv/bin/mypy services tests/grounds tests/unit/house tests/unit/benchmarks tests/benchmarks tests/e2e tests/faults
 
 imports: setup ## who may import whom
 	@.venv/bin/lint-imports

@@ -71,6 +71,11 @@ class Breakage:
 
         self._repair(mend())
 
+    async def unanswered(self, reached: Reached) -> None:
+        """The next commit is made, and its answer is lost with the connection."""
+        self._note("unanswered", reached)
+        self._world.workers[reached.worker].proxies["postgres"].lose_answer_to(b"COMMIT")
+
     async def storage(self, reached: Reached) -> None:
         """Postgres crashes and recovers; Redis is killed and comes back empty."""
         self._note("storage", reached)

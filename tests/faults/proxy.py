@@ -15,6 +15,7 @@ class Proxy:
         self.port = port
         self._target = target
         self._closed = False
+        self._loses = b""
         self._pairs: set[asyncio.StreamWriter] = set()
         self._server: asyncio.Server | None = None
 
@@ -38,6 +39,10 @@ class Proxy:
         """Accepts again."""
         self._closed = False
 
+    def lose_answer_to(self, words: bytes) -> None:
+        """The next request with these words arrives, and its answer does not: the connection is reset instead."""
+        self._loses = words
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self._closed:
             _reset(writer)
@@ -49,17 +54,31 @@ class Proxy:
             return
         both = {writer, far_writer}
         self._pairs |= both
+        lost = asyncio.Event()
         try:
-            await asyncio.gather(_pipe(reader, far_writer), _pipe(far_reader, writer))
+            await asyncio.gather(self._requests(reader, far_writer, lost), _answers(far_reader, writer, lost))
         finally:
             self._pairs -= both
             for one in both:
                 one.close()
 
+    async def _requests(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, lost: asyncio.Event) -> None:
+        with contextlib.suppress(OSError):
+            while data := await reader.read(CHUNK):
+                if self._loses and self._loses in data:
+                    self._loses = b""
+                    lost.set()
+                writer.write(data)
+                await writer.drain()
+        writer.close()
 
-async def _pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+
+async def _answers(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, lost: asyncio.Event) -> None:
     with contextlib.suppress(OSError):
         while data := await reader.read(CHUNK):
+            if lost.is_set():
+                _reset(writer)
+                return
             writer.write(data)
             await writer.drain()
     writer.close()

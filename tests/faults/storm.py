@@ -107,7 +107,7 @@ class Storm:
         return name in self.world.workers and any(worker.answers for worker in others)
 
 
-async def storm(seconds: float, seed: int, keep: Path | None = None) -> int:
+async def storm(seconds: float, seed: int, longest_takeover: float, keep: Path | None) -> int:
     """Runs and judges; the exit code."""
     began = time.monotonic()
     async with World(LEASE_SECONDS, WORKERS) as world:
@@ -119,7 +119,7 @@ async def storm(seconds: float, seed: int, keep: Path | None = None) -> int:
         finally:
             if keep is not None:
                 await asyncio.to_thread(world.keep, keep)
-        verdict = await asyncio.to_thread(judge, world.records_folder, world.log_file, LONGEST_TAKEOVER)
+        verdict = await asyncio.to_thread(judge, world.records_folder, world.log_file, longest_takeover)
     for broken in verdict.broken:
         sys.stdout.write(f"BROKEN {broken}\n")
     faults = ", ".join(f"{times} {what}" for what, times in run.faults.most_common())
@@ -139,12 +139,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.faults.storm")
     parser.add_argument("--seconds", type=float, default=1200.0)
     parser.add_argument("--seed", type=int, default=0, help="0 = another one each time; it is printed")
+    parser.add_argument("--takeover", type=float, default=LONGEST_TAKEOVER, help="longest, 99 of 100, in seconds")
     parser.add_argument("--keep", type=Path, help="a folder for records, log and the processes' own logs")
     given = parser.parse_args()
     seed = given.seed or random.SystemRandom().randrange(1, 1_000_000)
     sys.stdout.write(f"storm: {given.seconds:.0f} s, seed {seed}\n")
     sys.stdout.flush()
-    return uvloop.run(storm(given.seconds, seed, given.keep))
+    return uvloop.run(storm(given.seconds, seed, given.takeover, given.keep))
 
 
 if __name__ == "__main__":

@@ -7,24 +7,24 @@ from tests.faults.conftest import Stage
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(150)]
 POINTS: dict[tuple[Scenario, str], tuple[str, ...]] = {
-    (work, "create"): ("kill", "cut", "storage"),
+    (work, "create"): ("kill", "cut", "unanswered"),
     (work, "created"): ("kill", "pause"),
     (converse, "stored-question"): ("kill", "pause"),
-    (converse, "storing-decision"): ("kill", "cut", "storage"),
+    (converse, "storing-decision"): ("kill", "storage", "unanswered"),
     (converse, "stored-decision"): ("kill", "pause"),
-    (converse, "storing-message"): ("kill", "cut", "storage"),
+    (converse, "storing-message"): ("kill", "cut", "unanswered"),
     (converse, "stored-message"): ("kill", "pause"),
-    (converse, "storing-taken"): ("kill", "pause", "storage"),
+    (converse, "storing-taken"): ("kill", "pause", "unanswered"),
     (converse, "stored-taken"): ("kill", "cut"),
-    (stop, "storing-stop"): ("kill", "pause", "cut", "storage"),
+    (stop, "storing-stop"): ("kill", "storage", "unanswered"),
     (stop, "stored-stop"): ("kill", "pause"),
     (stop, "command-stop"): ("kill", "pause", "cut"),
     (deliver, "gate"): ("kill", "cut"),
-    (deliver, "host-push"): ("kill", "pause", "cut"),
+    (deliver, "host-push"): ("kill", "pause"),
     (deliver, "pull-request"): ("kill", "pause"),
     (deliver, "host-pull"): ("kill", "cut"),
     (deliver, "host-pulled"): ("kill", "pause", "cut", "storage"),
-    (deliver, "pull-request-opened"): ("kill", "pause", "storage"),
+    (deliver, "pull-request-opened"): ("kill", "pause"),
 }
 CASES = [
     pytest.param(scenario, point, fault, id=f"{scenario.__name__}-{point}-{fault}")
