@@ -124,8 +124,9 @@ class Client:
                     return found
 
     async def delete(self, session: str) -> None:
-        """Ends it."""
-        await self.call("DeleteSession", pb.DeleteSessionRequest(session_id=session), session=session)
+        """Ends it. An answer that was lost shows as a session that is gone."""
+        with suppress(Refused):
+            await self.call("DeleteSession", pb.DeleteSessionRequest(session_id=session), session=session)
 
 
 class Watcher:

@@ -63,7 +63,8 @@ class Proxy:
                 one.close()
 
     async def _requests(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, lost: asyncio.Event) -> None:
-        with contextlib.suppress(OSError):
+        # RuntimeError: uvloop's word for a connection that was just reset.
+        with contextlib.suppress(OSError, RuntimeError):
             while data := await reader.read(CHUNK):
                 if self._loses and self._loses in data:
                     self._loses = b""
@@ -74,7 +75,7 @@ class Proxy:
 
 
 async def _answers(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, lost: asyncio.Event) -> None:
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError, RuntimeError):
         while data := await reader.read(CHUNK):
             if lost.is_set():
                 _reset(writer)

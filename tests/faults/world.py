@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from pathlib import Path
 
@@ -125,14 +125,11 @@ class World:
         self.host.add_repository(REPOSITORY, {"README.md": "Tea.\n"})
         databases = ("sessions", "sandbox", "integrations")
         await asyncio.gather(asyncio.to_thread(self.postgres.initialise, *databases), self.redis.start())
-        for name in self._ports:
-            self.start_service(name)
+        await asyncio.gather(*map(self.start_service, self._ports))
         self.workers = {name: await self._place(name) for name in self._names}
         # One after the other: the first one makes the tables.
         for worker in self.workers.values():
             await self.start_worker(worker.name)
-        for name in self._ports:
-            await self._listens(self._ports[name], self._services[name], name)
         await self._connect_account()
 
     async def _place(self, name: str) -> Worker:
@@ -143,22 +140,26 @@ class World:
             await proxy.start()
         return Worker(name, proxies)
 
-    def start_service(self, name: str) -> None:
-        """Sandbox or integrations."""
+    async def start_service(self, name: str) -> None:
+        """Sandbox or integrations. Returns once it answers."""
         env = self._environment() | {
             "DATABASE_URL": self.postgres.url(name),
             "RPC_LISTEN": f"127.0.0.1:{self._ports[name]}",
             "SANDBOX_BACKEND": "bubblewrap",
             **self.host.environment(),
         }
-        self._services[name] = self._spawn(name, [f"services.{name}"], env)
+
+        def spawn() -> subprocess.Popen[bytes]:
+            self._services[name] = self._spawn(name, [f"services.{name}"], env)
+            return self._services[name]
+
+        await self._run(spawn, self._ports[name], name)
 
     async def restart_service(self, name: str) -> None:
         """Kills it and starts it again; returns once it answers."""
         self._services[name].kill()
         await asyncio.to_thread(self._services[name].wait, 20)
-        self.start_service(name)
-        await self._listens(self._ports[name], self._services[name], name)
+        await self.start_service(name)
 
     async def start_worker(self, name: str) -> None:
         """Starts it where it does not run; returns once it answers."""
@@ -181,8 +182,12 @@ class World:
             "FAULTS_SABOTAGE": self._sabotage,
             "FAULTS_LEASE_SECONDS": str(self.lease_seconds),
         }
-        worker.process, worker.stopped = self._spawn(name, ["tests.faults.worker"], env), False
-        await self._listens(worker.port, worker.process, name)
+
+        def spawn() -> subprocess.Popen[bytes]:
+            worker.process, worker.stopped = self._spawn(name, ["tests.faults.worker"], env), False
+            return worker.process
+
+        await self._run(spawn, worker.port, name)
 
     def _spawn(self, name: str, arguments: list[str], env: dict[str, str]) -> subprocess.Popen[bytes]:
         with (self.folder / f"{name}.log").open("ab") as log:
@@ -193,11 +198,15 @@ class World:
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
         return kept | SECRETS | {"LUCID_DATA_DIR": str(self.folder / "data")}
 
-    async def _listens(self, port: int, process: subprocess.Popen[bytes], name: str) -> None:
-        async with asyncio.timeout(READY_SECONDS):
-            while not _accepts(port):
-                assert process.poll() is None, f"{name} ended\n{self.log(name)}"
-                await asyncio.sleep(0.05)
+    async def _run(self, spawn: Callable[[], subprocess.Popen[bytes]], port: int, name: str) -> None:
+        """Starts a process and, as a supervisor would, starts it again where it ends: its database may be away."""
+        process, ends = spawn(), time.monotonic() + READY_SECONDS
+        while not _accepts(port):
+            assert time.monotonic() < ends, f"{name} does not start\n{self.log(name)}"
+            await asyncio.sleep(0.05)
+            # One that is killed while it starts has somebody else to start it.
+            if process.poll() not in (None, -signal.SIGKILL):
+                process = spawn()
 
     async def _connect_account(self) -> None:
         channel = open_channel(f"127.0.0.1:{self._ports['integrations']}")
