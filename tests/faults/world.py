@@ -34,7 +34,7 @@ from tests.faults.storage import PostgresServer, RedisServer
 from tests.grounds.ports import spare_port
 from tests.grounds.product import ROOT, SECRETS
 
-READY_SECONDS = 40.0
+READY_SECONDS = 120.0
 USER = "usr_faults"
 REPOSITORY = "ada/tea"
 MODEL = "openai/gpt-5"
