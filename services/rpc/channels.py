@@ -20,9 +20,8 @@ OPTIONS = [
     ("grpc.http2.max_pings_without_data", 0),
     ("grpc.max_reconnect_backoff_ms", 2_000),
     ("grpc.initial_reconnect_backoff_ms", 100),
-    # A target may name several replicas.
-    ("grpc.lb_policy_name", "round_robin"),
 ]
+ROUND_ROBIN = ("grpc.lb_policy_name", "round_robin")
 Answer = TypeVar("Answer")
 Connect = Callable[[str], grpc.aio.Channel]
 
@@ -45,7 +44,9 @@ def open_channel(target: str, local: InprocServer | None = None) -> grpc.aio.Cha
             msg = "inproc: needs the other service in this process; name its address instead."
             raise ValueError(msg)
         return InprocChannel(local)
-    return grpc.aio.insecure_channel(target, options=OPTIONS, interceptors=[_RequestId()])
+    several = "," in target or target.startswith("dns:")
+    options = [*OPTIONS, ROUND_ROBIN] if several else OPTIONS
+    return grpc.aio.insecure_channel(target, options=options, interceptors=[_RequestId()])
 
 
 async def unary(call: Callable[[], Awaitable[Answer]], repeatable: bool = True) -> Answer:

@@ -4,6 +4,7 @@ import asyncio
 import random
 
 import psycopg
+import pytest
 from lucid.sessions.v1 import sessions_pb2 as pb
 from lucid.sessions.v1.event_pb2 import CHANNEL_THOUGHT, Event, TitleChanged
 
@@ -14,6 +15,7 @@ from tests.service.sessions.conftest import Ground, sessions_ground
 SESSIONS, ROUNDS = 16, 25
 
 
+@pytest.mark.timeout(150)
 async def test_no_deadlocks(postgres_url: str, redis: Redis) -> None:
     async with sessions_ground(postgres_url, redis.url) as one, sessions_ground(postgres_url, redis.url) as other:
         ids = [await new_session(one, number) for number in range(SESSIONS)]
