@@ -24,6 +24,7 @@ from services.sandbox.ports import Attachment
 
 CALL_SECONDS = 300.0
 HELLO_SECONDS = 20.0
+STOP_SECONDS = 10.0
 END_SECONDS = 8.0
 log = get_logger(__name__)
 Answer = tuple[int, bytes]
@@ -102,7 +103,7 @@ class Helper:
 
     async def stop(self, command_id: str) -> int:
         """See ports.Guest."""
-        fields, _ = await self._call({"op": "stop", "id": command_id})
+        fields, _ = await self._call({"op": "stop", "id": command_id}, seconds=STOP_SECONDS)
         return int(fields["ended"])
 
     async def list_tree(self, path: str, depth: int, max_entries: int) -> Tree:
@@ -133,6 +134,7 @@ class Helper:
             async with asyncio.timeout(seconds):
                 return _answer(*await self._next(queue))
         except TimeoutError:
+            await self.close()  # it is greeted anew, and replaced if it does not answer to that either
             raise GuestLost("The sandbox does not answer.") from None
         finally:
             self._calls.pop(stream, None)

@@ -1,10 +1,13 @@
 """A stop leaves no process behind."""
 
 import asyncio
+import contextlib
 import time
 
 import pytest
 
+from services.rpc.status import RemoteError
+from services.sandbox.backends import helper as helpers
 from tests.contract.launchers.conftest import Bench
 
 STUBBORN = (
@@ -33,6 +36,25 @@ async def test_stopping_one_spares_the_others(bench: Bench) -> None:
     assert (await first).reason == "REASON_STOPPED"
     await bench.run("touch go")
     assert (await other).output == b"alive\n"
+
+
+async def test_a_helper_that_a_command_has_halted_is_replaced(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(helpers, "STOP_SECONDS", 0.5)
+    monkeypatch.setattr(helpers, "HELLO_SECONDS", 3.0)
+    halting = asyncio.create_task(
+        bench.run("echo run >>runs; until [ -f go ]; do sleep 0.02; done; kill -STOP $PPID; sleep 1000", "halting")
+    )
+    await bench.until("[ -f runs ]")
+    with contextlib.suppress(RemoteError, TimeoutError):
+        await asyncio.wait_for(bench.run("touch go; sleep 1000"), 1.0)
+    while not halting.done():  # the stop that finds it halted is refused, and so is what runs there
+        with contextlib.suppress(RemoteError):
+            await bench.stop("halting")
+        await asyncio.sleep(0.1)
+    assert (await halting).reason == "REASON_SANDBOX_LOST"
+    assert (await bench.run("pgrep -x sleep -a | grep 1000")).output == b""
+    assert (await bench.run("echo run >>runs", "halting")).started.attached
+    assert (await bench.read("runs")).data == b"run\n"
 
 
 async def test_a_command_may_clean_up_when_it_is_asked_to_end(bench: Bench) -> None:
