@@ -145,9 +145,9 @@ async def test_it_runs_on_whatever_python_is_here_and_ends_when_its_folder_goes(
 
 async def test_a_helper_that_nobody_comes_back_to_ends_when_its_commands_have(tmp_path: Path) -> None:
     sources = json.loads(bundle()[4:])
-    for name, value in (("FORSAKEN_SECONDS", "600.0"), ("LOOK_SECONDS", "15.0")):
+    for name, value, short in (("FORSAKEN_SECONDS", "600.0", "2.0"), ("LOOK_SECONDS", "15.0", "0.2")):
         assert f"{name} = {value}" in sources["guest.helper"]
-        sources["guest.helper"] = sources["guest.helper"].replace(f"{name} = {value}", f"{name} = 0.3")
+        sources["guest.helper"] = sources["guest.helper"].replace(f"{name} = {value}", f"{name} = {short}")
     text = json.dumps(sources).encode()
     started = await start(sys.executable, tmp_path, len(text).to_bytes(4, "big") + text)
     helper = await started.connect()
@@ -157,7 +157,7 @@ async def test_a_helper_that_nobody_comes_back_to_ends_when_its_commands_have(tm
         await anext(running)
     await helper.close()
     with pytest.raises(TimeoutError):
-        await asyncio.wait_for(started.process.wait(), 2)
+        await asyncio.wait_for(started.process.wait(), 3)
     (tmp_path / "workspace" / "go").touch()
     assert await asyncio.wait_for(started.process.wait(), 30) == 0
     assert not [pid for pid in processes.table() if (processes.mark_of(pid) or "").startswith("sbx_plain/")]
