@@ -1,5 +1,6 @@
 """Settings of the sessions service; the only reader of its environment."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -54,9 +55,17 @@ class Settings:
             confirmation=_confirmation(env.get("CONFIRMATION_MODE", "")),
             context_window=int(env.get("CONTEXT_WINDOW") or 0),
             compact_at=_share("COMPACT_AT", env.get("COMPACT_AT") or "0.8"),
-            session_budget_usd=float(env.get("SESSION_BUDGET_USD") or 0),
-            question_timeout=float(env.get("QUESTION_TIMEOUT") or 0),
+            session_budget_usd=_amount(env, "SESSION_BUDGET_USD"),
+            question_timeout=_amount(env, "QUESTION_TIMEOUT"),
         )
+
+
+def _amount(env: Mapping[str, str], name: str) -> float:
+    """0 = no bound."""
+    amount = float(env.get(name) or 0)
+    if not 0 <= amount < math.inf:
+        raise ValueError(f"{name} must be 0 or more, not {amount}.")
+    return amount
 
 
 def _confirmation(name: str) -> Confirmation:
