@@ -46,7 +46,9 @@ class ModelCall:
     def _estimated(self, written: Sequence[str]) -> UsagePiece:
         used = self.usage or UsagePiece()
         if not (used.input_tokens or used.cache_read_tokens or used.cache_write_tokens):
-            read = len(self._request.system) + size_of(self._request.turns)
+            # Counted already for the session's conversation: it may be long.
+            turns = size_of(self._request.turns) if self._purpose else self._journal.context.history.size
+            read = len(self._request.system) + turns
             used = replace(used, input_tokens=read // CHARACTERS_PER_TOKEN)
         output = max(used.output_tokens, sum(map(len, written)) // CHARACTERS_PER_TOKEN)
         return self._priced(replace(used, output_tokens=output))
@@ -69,10 +71,15 @@ class ModelCall:
             currency="USD",
             session_cost_micros=journal.state.session_cost_micros + used.cost_micros,
             budget_micros=ceiling_micros(journal),
-            context_used=used.input_tokens + used.cache_read_tokens + used.cache_write_tokens + used.output_tokens,
-            context_window=used.context_window,
+            context_used=0 if self._purpose else _context(used),
+            context_window=0 if self._purpose else used.context_window,
             latency_ms=int((now - self._begun) * 1000),
             first_token_ms=int((self.first_piece - self._begun) * 1000) if self.first_piece else 0,
             price_known=used.price_known,
         )
         return journal.draft(labels=labels, usage=payload)
+
+
+def _context(used: UsagePiece) -> int:
+    """Tokens of the conversation; a call beside the work has none."""
+    return used.input_tokens + used.cache_read_tokens + used.cache_write_tokens + used.output_tokens
