@@ -50,7 +50,7 @@ async def ask_model(journal: Journal, nudge: str = "") -> Answer:
             if not await _other_model(journal, reason.card.message):
                 await journal.append(journal.draft(system=True, error=reason.card))
                 raise TurnFailed from reason
-            tries.attempt = 0
+            tries = _Tries()
         except ModelFailure as failure:
             await _after_failure(journal, failure, tries)
 
@@ -100,7 +100,8 @@ async def _after_failure(journal: Journal, failure: ModelFailure, tries: _Tries)
         if not await _other_model(journal, failure.message):
             await journal.append(journal.draft(system=True, error=model_error(failure)))
             raise TurnFailed from failure
-        tries.attempt = 0
+        # The window of the other one may be smaller.
+        tries.attempt, tries.compacted = 0, False
         return
     if pause >= ANNOUNCED_PAUSE:
         await journal.append(journal.draft(system=True, error=model_error(failure, wait=pause)))

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from lucid.sessions.v1.event_pb2 import Error, Event, UserMessage
+from lucid.sessions.v1.event_pb2 import Error, Event, ToolCallCompleted, ToolCallStarted, UserMessage
 
 from services.sessions.agent.compaction import _SYSTEM as NOTES
 from services.sessions.agent.compaction import transcript
@@ -127,6 +127,31 @@ async def test_a_refusal_of_the_length_is_answered_by_a_shorter_one_once() -> No
     assert len(_asked(world)) == 2
     assert [error.code for error in world.log.of("error")] == ["MODEL_CONTEXT_EXCEEDED"]
     assert world.log.of("error")[0].kind == Error.KIND_LLM
+
+
+async def test_a_fallback_with_a_smaller_window_gets_a_shorter_one_too() -> None:
+    refused: list[str] = []
+
+    def model(request: ModelRequest) -> list[Any]:
+        if request.system == NOTES:
+            return said("Notes.")
+        if len(refused) < 3:
+            refused.append(request.model)
+            return [ModelFailure(FailureKind.CONTEXT, "No.")]
+        return said("", ("finish", {"summary": "All done."}))
+
+    world = _world(model)
+    world.ports.models.fallback = "other/smaller"  # type: ignore[misc]
+    for number in range(16):
+        call, done = (
+            ToolCallStarted(tool="run_command"),
+            ToolCallCompleted(ok=True, result_text=f"line {number}\n" * 60),
+        )
+        world.log._store(Draft(Event(item_id=f"i{number}", tool_call_started=call)))
+        world.log._store(Draft(Event(item_id=f"i{number}", tool_call_completed=done)))
+    assert await run_turn(await world.journal()) is Outcome.COMPLETED
+    assert refused == ["test/model", "test/model", "other/smaller"]
+    assert len(world.log.of("context_compacted")) == 2
 
 
 async def test_too_little_to_replace_is_not_summarised() -> None:
