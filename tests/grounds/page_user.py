@@ -86,8 +86,8 @@ class PageUser:
             await self.part("repo-option").filter(has_text=repository).first.click()
         await self.part("task-input").fill(task)
         if model:
-            chosen = self.page.get_by_label("Model").locator("option", has_text=model).first
-            await self.page.get_by_label("Model").select_option(await chosen.get_attribute("value"))
+            chosen = self.page.get_by_label("Model", exact=True).locator("option", has_text=model).first
+            await self.page.get_by_label("Model", exact=True).select_option(await chosen.get_attribute("value"))
 
     async def press_start(self) -> str:
         """Starts what is filled in; the new session's id."""

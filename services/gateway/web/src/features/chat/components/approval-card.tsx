@@ -21,13 +21,13 @@ interface KindLook {
 }
 
 const KINDS: Readonly<Partial<Record<Kind, KindLook>>> = {
-  [Kind.COMMAND]: { word: 'Run a command', icon: 'terminal' },
-  [Kind.PUSH]: { word: 'Push', icon: 'branch' },
-  [Kind.PULL_REQUEST]: { word: 'Open a pull request', icon: 'pull' },
-  [Kind.WORKFLOW_FILES]: { word: 'Change what CI runs', icon: 'warning' },
-  [Kind.NETWORK]: { word: 'Reach the network', icon: 'out' },
-  [Kind.BUDGET]: { word: 'More budget', icon: 'gauge' },
-  [Kind.PLAN]: { word: 'The plan', icon: 'list' },
+  [Kind.COMMAND]: { word: 'Run this command?', icon: 'terminal' },
+  [Kind.PUSH]: { word: 'Push this?', icon: 'branch' },
+  [Kind.PULL_REQUEST]: { word: 'Open this pull request?', icon: 'pull' },
+  [Kind.WORKFLOW_FILES]: { word: 'Change what CI runs?', icon: 'warning' },
+  [Kind.NETWORK]: { word: 'Reach the network?', icon: 'out' },
+  [Kind.BUDGET]: { word: 'More budget?', icon: 'gauge' },
+  [Kind.PLAN]: { word: 'Follow this plan?', icon: 'list' },
   [Kind.QUESTION]: { word: 'The agent asks', icon: 'question' },
 };
 const OTHER: KindLook = { word: 'The agent asks', icon: 'question' };
@@ -46,7 +46,7 @@ export function ApprovalCard({ card, sessionId }: { card: Card; sessionId: strin
   const [risk, riskWord] = RISKS[request.risk] ?? ['low', ''];
   const open = resolved === undefined && closed === '';
   const asks = request.kind === Kind.QUESTION;
-  const title = asks && repeats(request) ? word : request.title || word;
+  const title = repeats(request) ? word : request.title;
   return (
     <article
       className={`question risk-${asks ? 'low' : risk} ${open ? 'question-open' : ''}`}
@@ -86,10 +86,10 @@ function Body({ request, title }: { request: ApprovalRequested; title: string })
   );
 }
 
-/** Is the title only the beginning of the body? */
+/** Is the title only the beginning of the body, or of the command in it? */
 function repeats({ title, body }: ApprovalRequested): boolean {
   const flat = (text: string): string => text.replace(/\s+/g, ' ').trim();
-  return title === '' || flat(body).startsWith(flat(title).slice(0, 60));
+  return title === '' || flat(body.replace(/^`{3,}\w*\n/, '')).startsWith(flat(title).slice(0, 60));
 }
 
 /** How long there is to answer. */

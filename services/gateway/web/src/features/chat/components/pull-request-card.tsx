@@ -63,7 +63,11 @@ function Facts({ pull }: { pull: PullRequestChanged }): ReactNode {
 function PullLink({ pull }: { pull: PullRequestChanged }): ReactNode {
   const text = (
     <>
-      {pull.title} <span className="muted">#{pull.number}</span>
+      {pull.title}{' '}
+      <span className="muted">
+        {pull.provider === 'gitlab' ? '!' : '#'}
+        {pull.number}
+      </span>
     </>
   );
   if (pull.provider === 'local') {

@@ -45,7 +45,7 @@ function BudgetBar({ header }: { header: Header }): ReactNode {
       title={`${share(part)} of ${money(header.budgetMicros, header.currency)}`}
       data-testid="budget-bar"
     >
-      <span className={part > 0.8 ? 'budget-fill budget-fill-near' : 'budget-fill'} style={{ width: share(part) }} />
+      <span className={part > 0.8 ? 'budget-fill budget-fill-near' : 'budget-fill'} style={{ width: `${part * 100}%` }} />
     </span>
   );
 }
