@@ -29,6 +29,8 @@ SECRETS = {
 class Product:
     """One installation. `apart` runs every service in a process of its own, else one process runs all."""
 
+    ready_seconds = READY_SECONDS
+
     def __init__(self, folder: Path, apart: bool = False, env: dict[str, str] | None = None) -> None:
         self.folder = folder
         self.data_dir = folder / "data"
@@ -61,7 +63,7 @@ class Product:
         for name in self.processes:
             if name not in self._processes or self._processes[name].poll() is not None:
                 self._processes[name] = self._spawn(name)
-        deadline = time.monotonic() + READY_SECONDS
+        deadline = time.monotonic() + self.ready_seconds
         while not self._healthy():
             ended = [name for name, process in self._processes.items() if process.poll() is not None]
             if ended or time.monotonic() > deadline:

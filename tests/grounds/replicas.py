@@ -19,6 +19,8 @@ REPLICATED = ("sessions-1", "sessions-2", "gateway-1", "gateway-2")
 class Replicas(Product):
     """As a product apart. `sessions` and `gateway` stand for the first of each, where one has to be named."""
 
+    ready_seconds = 120
+
     def __init__(self, folder: Path, env: dict[str, str]) -> None:
         super().__init__(folder, apart=True, env=env)
         del self.rpc["sessions"], self.rpc["gateway"]
