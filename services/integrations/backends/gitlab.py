@@ -33,7 +33,10 @@ class GitLab:
 
     def at(self, base_url: str) -> "GitLab":
         """Another server. Raises InvalidBaseUrl; whether it may be called is decided when it is."""
-        parts = urlsplit(base_url.strip())
+        try:
+            parts = urlsplit(base_url.strip())
+        except ValueError as error:
+            raise InvalidBaseUrl from error
         plain = f"{parts.scheme}://{parts.netloc}"
         whole = base_url.strip().rstrip("/") == plain
         if parts.scheme not in {"https", "http"} or not whole or not is_host(parts.netloc):

@@ -99,6 +99,7 @@ async def test_a_failing_provider_keeps_nothing(
         (save(provider=""), "UNSUPPORTED_PROVIDER"),
         (save(provider="local"), "UNSUPPORTED_PROVIDER"),
         (save(base_url="https://evil.example"), "INVALID_BASE_URL"),
+        (save(provider="gitlab", base_url="http://[::1"), "INVALID_BASE_URL"),
         (save(base_url="http://169.254.169.254"), "INVALID_BASE_URL"),
     ],
 )
