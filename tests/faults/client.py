@@ -10,7 +10,7 @@ from typing import Any
 import grpc
 from lucid.sessions.v1 import sessions_pb2 as pb
 from lucid.sessions.v1 import sessions_pb2_grpc as pb_grpc
-from lucid.sessions.v1.event_pb2 import Event, Frame, ItemCursor
+from lucid.sessions.v1.event_pb2 import Event, Frame, ItemCursor, StatusChanged
 
 from services.rpc.identity import Metadata
 from services.rpc.status import from_rpc_error
@@ -165,6 +165,17 @@ class Watcher:
         """How many events of a kind it has."""
         return sum(event.WhichOneof("payload") == kind for event in self.events)
 
+    def at_rest(self) -> bool:
+        """Every message it knows of has been worked on, to an end."""
+        said, ended = 0, 0
+        for event in self.events:
+            stopped = event.status_changed.phase == StatusChanged.PHASE_STOPPED
+            if event.HasField("user_message"):
+                said = event.seq
+            elif event.HasField("turn_completed") or (event.HasField("status_changed") and stopped):
+                ended = event.seq
+        return ended > said
+
     def open_question(self) -> str:
         """The id of a question that is not answered; empty if there is none."""
         asked = [event.approval_requested.request_id for event in self.events if event.HasField("approval_requested")]
@@ -176,10 +187,15 @@ class Watcher:
         replica = self.client.random.randrange(len(self.client.stubs))
         while True:
             replica = (replica + 1) % len(self.client.stubs)
-            with suppress(grpc.RpcError, TimeoutError):
+            try:
                 async with asyncio.timeout(self._hop or None):
                     await self._watch(self.client.stubs[replica])
-            await asyncio.sleep(0.02)
+            except TimeoutError:
+                continue
+            except grpc.RpcError as error:
+                told = {"code": error.code().name, "detail": str(from_rpc_error(error))}
+                self.client.records.write("attempt", op="WatchEvents", n=self.name, **told)
+            await asyncio.sleep(0.1)
 
     async def _watch(self, stub: Any) -> None:
         items = [

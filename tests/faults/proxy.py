@@ -86,7 +86,9 @@ async def _answers(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, l
 
 
 def _reset(writer: asyncio.StreamWriter) -> None:
-    connection: socket.socket = writer.get_extra_info("socket")
+    connection: socket.socket | None = writer.get_extra_info("socket")
+    if connection is None:
+        return
     with contextlib.suppress(OSError):
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     writer.transport.abort()

@@ -117,6 +117,10 @@ def a_client_is_left_without_an_answer(story: Story) -> None:
     story.say("begin", op="SendMessage", n="c-9")
 
 
+def a_session_goes_on_for_ever(story: Story) -> None:
+    story.say("restless", session=SESSION)
+
+
 def a_watcher_misses_an_event(story: Story) -> None:
     frames = [line for line in story.lines if line["kind"] == "frame"]
     story.lines.remove(frames[2])
@@ -175,6 +179,7 @@ UNTRUTHS: dict[str, list[Callable[[Story], None]]] = {
     "stops": [a_stop_is_lost, a_stop_is_late, a_stopped_turn_fails],
     "answers": [a_client_is_told_of_an_accident],
     "finished": [a_client_is_left_without_an_answer],
+    "rest": [a_session_goes_on_for_ever],
     "transcripts": [
         a_watcher_misses_an_event,
         a_watcher_sees_another_event,

@@ -7,7 +7,7 @@ from lucid.sessions.v1.event_pb2 import QueueChanged, StatusChanged, TurnComplet
 
 from tests.faults.checker.history import History, Line, Stored
 
-STOP_SECONDS = 20.0
+STOP_SECONDS = 60.0
 _STOPPED = (TurnCompleted.OUTCOME_INTERRUPTED, TurnCompleted.OUTCOME_DONE, TurnCompleted.OUTCOME_UNSPECIFIED)
 
 
@@ -131,3 +131,9 @@ def finished(history: History) -> Iterator[str]:
     for line in history.lines["begin"]:
         if line["n"] not in ended:
             yield f"{line['op']} {line['n']} was never answered"
+
+
+def rest(history: History) -> Iterator[str]:
+    """Once all was well again, every session came to rest."""
+    for line in history.lines["restless"]:
+        yield f"{line['session']} did not come to rest"

@@ -21,6 +21,7 @@ RULES: tuple[Callable[[History], Iterator[str]], ...] = (
     client_rules.stops,
     client_rules.answers,
     client_rules.finished,
+    client_rules.rest,
     watch_rules.transcripts,
     world_rules.commands,
     world_rules.pull_requests,
