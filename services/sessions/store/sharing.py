@@ -21,7 +21,7 @@ from lucid.sessions.v1.event_pb2 import Event, ItemCursor
 
 from services.rpc import logs
 from services.rpc.errors import LucidError
-from services.sessions.domain.models import SessionRecord
+from services.sessions.domain.models import SessionRecord, State
 from services.sessions.store.exchange import Exchange
 from services.sessions.store.frames import delta_response, event_response
 from services.sessions.store.live import ENDS, STARTS, OpenBytes, SessionStream
@@ -30,8 +30,11 @@ from services.sessions.store.watching import PAGE, LiveWatching
 
 log = logs.get_logger("lucid.sessions.sharing")
 POLL_SECONDS = 1.0
-# How long a new watcher may wait for what the owner has; after that it comes as it comes.
-OWNER_SECONDS = 0.3
+# How long a new watcher may wait for what the owner has; after that it comes as it comes. A watcher that goes to
+# another replica every 200 ms has to get further at each.
+OWNER_SECONDS = 0.1
+# With these nobody runs the session although its turn is open, so nobody would answer.
+_WITHOUT_OWNER = (State.WAITING, State.PAUSED)
 ASK_AGAIN_SECONDS = 0.1
 END = 2**32 - 1
 
@@ -207,7 +210,8 @@ class SharedWatching(LiveWatching):
         self._read_up_to(session_id, record.seq)
         if following.reading is not None:
             await asyncio.wait((following.reading,))
-        if record.turn_open and self._exchange.connected and session_id not in self._owned:
+        runs = record.turn_open and record.state not in _WITHOUT_OWNER
+        if runs and self._exchange.connected and session_id not in self._owned:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(OWNER_SECONDS):
                     await following.whole.wait()
