@@ -10,7 +10,7 @@ from typing import Any
 import grpc
 from lucid.sessions.v1 import sessions_pb2 as pb
 from lucid.sessions.v1 import sessions_pb2_grpc as pb_grpc
-from lucid.sessions.v1.event_pb2 import Event, Frame, ItemCursor, StatusChanged
+from lucid.sessions.v1.event_pb2 import Event, Frame, ItemCursor
 
 from services.rpc.identity import Metadata
 from services.rpc.status import from_rpc_error
@@ -55,22 +55,28 @@ class Client:
         self._number += 1
         number, start = f"{self.name}-{self._number}", self.random.randrange(len(self.stubs))
         self.records.write("begin", op=method, n=number, **said)
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            attempt = 0
-            while True:
-                stub = self.stubs[(start + attempt) % len(self.stubs)]
-                try:
-                    answer = await getattr(stub, method)(request, metadata=self.metadata, timeout=TRY_SECONDS)
-                except grpc.RpcError as error:
-                    code = error.code().name
-                    self.records.write("attempt", op=method, n=number, code=code, detail=str(from_rpc_error(error)))
-                    if error.code() in _DEFINITE:
-                        self.records.write("refused", op=method, n=number, code=code, **said)
-                        raise Refused(f"{method}: {from_rpc_error(error)}") from error
-                    attempt += 1
-                    await asyncio.sleep(0.1)
-                else:
-                    return self._ended(method, number, said, answer)
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                answer = await self._until_answered(method, number, start, request, said)
+        except asyncio.CancelledError:
+            self.records.write("abandoned", op=method, n=number)
+            raise
+        return self._ended(method, number, said, answer)
+
+    async def _until_answered(self, method: str, number: str, start: int, request: Any, said: dict[str, Any]) -> Any:
+        attempt = 0
+        while True:
+            stub = self.stubs[(start + attempt) % len(self.stubs)]
+            try:
+                return await getattr(stub, method)(request, metadata=self.metadata, timeout=TRY_SECONDS)
+            except grpc.RpcError as error:
+                code = error.code().name
+                self.records.write("attempt", op=method, n=number, code=code, detail=str(from_rpc_error(error)))
+                if error.code() in _DEFINITE:
+                    self.records.write("refused", op=method, n=number, code=code, **said)
+                    raise Refused(f"{method}: {from_rpc_error(error)}") from error
+            attempt += 1
+            await asyncio.sleep(0.1)
 
     def _ended(self, method: str, number: str, said: dict[str, Any], answer: Any) -> Any:
         told: dict[str, Any] = {}
@@ -164,17 +170,6 @@ class Watcher:
     def count(self, kind: str) -> int:
         """How many events of a kind it has."""
         return sum(event.WhichOneof("payload") == kind for event in self.events)
-
-    def at_rest(self) -> bool:
-        """Every message it knows of has been worked on, to an end."""
-        said, ended = 0, 0
-        for event in self.events:
-            stopped = event.status_changed.phase == StatusChanged.PHASE_STOPPED
-            if event.HasField("user_message"):
-                said = event.seq
-            elif event.HasField("turn_completed") or (event.HasField("status_changed") and stopped):
-                ended = event.seq
-        return ended > said
 
     def open_question(self) -> str:
         """The id of a question that is not answered; empty if there is none."""

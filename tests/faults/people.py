@@ -100,7 +100,7 @@ class Person:
             while True:
                 found = await self._client.get(self._session)
                 seen = all(watcher.last_seq == found.last_seq for watcher in self._watchers)
-                if seen and found.state in RESTING and self._watchers[0].at_rest():
+                if seen and found.state in RESTING and not await asyncio.to_thread(self._world.wants, self._session):
                     break
                 await asyncio.sleep(0.5)
         self._client.records.write("settled", watchers=[watcher.name for watcher in self._watchers])

@@ -250,6 +250,17 @@ class World:
             with suppress(ProcessLookupError):
                 os.kill(process, signal.SIGKILL)
 
+    def wants(self, session: str) -> bool:
+        """Whether there is something that an owner has still to do, as far as the database can be asked."""
+        try:
+            with closing(psycopg.connect(self.postgres.dsn("sessions"))) as connection:
+                row = connection.execute(
+                    "SELECT wanted OR turn_open FROM sessions WHERE session_id = %s", (session,)
+                ).fetchone()
+        except psycopg.OperationalError:
+            return True
+        return row is None or bool(row[0])
+
     def export(self, session: str) -> None:
         """Adds a session's log to the file of logs, and to the records what its commands have left."""
         with closing(psycopg.connect(self.postgres.dsn("sessions"))) as connection, self.log_file.open("a") as out:

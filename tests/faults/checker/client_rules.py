@@ -127,7 +127,7 @@ def answers(history: History) -> Iterator[str]:
 
 def finished(history: History) -> Iterator[str]:
     """No operation was left without an answer once all was well again."""
-    ended = {line["n"] for kind in ("end", "refused") for line in history.lines[kind]}
+    ended = {line["n"] for kind in ("end", "refused", "abandoned") for line in history.lines[kind]}
     for line in history.lines["begin"]:
         if line["n"] not in ended:
             yield f"{line['op']} {line['n']} was never answered"
