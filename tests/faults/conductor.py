@@ -80,7 +80,7 @@ class Conductor:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         waiting: set[asyncio.Task[None]] = set()
-        with suppress(OSError):
+        with suppress(OSError, RuntimeError):
             while line := await reader.readline():
                 said = json.loads(line)
                 reached = Reached(said["point"], said["session"], said["worker"])
@@ -120,6 +120,7 @@ class Conductor:
 
     async def _spring(self, trap: Trap, reached: Reached, writer: asyncio.StreamWriter, number: int) -> None:
         await trap.spring(reached)
-        with suppress(OSError):
+        # RuntimeError: uvloop's word for a process that was killed meanwhile.
+        with suppress(OSError, RuntimeError):
             writer.write(b"%d\n" % number)
             await writer.drain()

@@ -42,21 +42,22 @@ def judge(records: Path, log: Path, longest_takeover: float) -> Verdict:
     """Every rule on everything. `longest_takeover` in seconds, for 99 of 100."""
     history = read(records, log)
     broken = [f"{rule.__name__}: {what}" for rule in RULES for what in rule(history)]
-    gaps = world_rules.takeovers(history)
-    slow = _part(gaps, 0.99)
+    calm, disturbed = world_rules.takeovers(history)
+    slow = _part(calm, 0.99)
     if slow > longest_takeover:
         broken.append(f"takeovers: 99 of 100 within {slow:.2f} s, not {longest_takeover:.2f}")
-    return Verdict(tuple(broken), _summary(history, gaps, len(broken)))
+    return Verdict(tuple(broken), _summary(history, calm, disturbed, len(broken)))
 
 
-def _summary(history: History, gaps: list[float], broken: int) -> str:
+def _summary(history: History, calm: list[float], disturbed: list[float], broken: int) -> str:
     events = sum(map(len, history.logs.values()))
     marks = sum(len(marks) for marks in {line["session"]: line["marks"] for line in history.lines["marks"]}.values())
     return (
         f"{len(history.lines['fault'])} faults, {len(history.logs)} sessions, {events} events, {marks} commands, "
         f"{len(history.lines['end'])} operations answered, {len(history.lines['watch'])} watches, "
-        f"{len(gaps)} takeovers (p50 {_part(gaps, 0.5):.2f} s, p99 {_part(gaps, 0.99):.2f} s, "
-        f"max {_part(gaps, 1.0):.2f} s), {broken} rules broken"
+        f"{len(calm)} takeovers (p50 {_part(calm, 0.5):.2f} s, p99 {_part(calm, 0.99):.2f} s, "
+        f"max {_part(calm, 1.0):.2f} s) and {len(disturbed)} disturbed by another fault "
+        f"(max {_part(disturbed, 1.0):.2f} s), {broken} rules broken"
     )
 
 

@@ -10,6 +10,7 @@ from tests.faults.checker.history import History, Line
 
 # What comes late from an owner that did not hear of the deletion is removed after a minute.
 ORPHAN_SECONDS = 90.0
+STORAGE_SECONDS = 3.0
 MARK = re.compile(r"echo (\S+) >> /workspace/marks")
 
 
@@ -69,24 +70,30 @@ def fence(history: History) -> Iterator[str]:
             highest = max(highest, lease)
 
 
-def takeovers(history: History) -> list[float]:
-    """Seconds from the end of each owner to the first act of the next, for the sessions that it held."""
+def takeovers(history: History) -> tuple[list[float], list[float]]:
+    """Seconds from the end of each owner to the first act of the next, for the sessions that it held.
+
+    Those first that nothing else disturbed, then those where another fault fell into the time: storage was away, or
+    the next owner was hit too.
+    """
     acts: dict[str, list[Line]] = defaultdict(list)
     for kind in ("claim", "release", "append", "run"):
         for line in history.lines[kind]:
             acts[line["session"]].append(line)
-    gaps = []
-    for fault in history.lines["fault"]:
-        if fault["what"] not in ("kill", "pause"):
-            continue
-        for lines in acts.values():
-            gap = _gap(sorted(lines, key=lambda line: float(line["at"])), fault)
-            if gap is not None:
-                gaps.append(gap)
-    return sorted(gaps)
+    calm: list[float] = []
+    disturbed: list[float] = []
+    for lines in acts.values():
+        lines.sort(key=lambda line: float(line["at"]))
+        for fault in history.lines["fault"]:
+            act = _first_act(lines, fault) if fault["what"] in ("kill", "pause") else None
+            if act is not None:
+                gap = float(act["at"] - fault["at"])
+                (disturbed if _is_disturbed(history, fault, act) else calm).append(gap)
+    return sorted(calm), sorted(disturbed)
 
 
-def _gap(lines: list[Line], fault: Line) -> float | None:
+def _first_act(lines: list[Line], fault: Line) -> Line | None:
+    """The next owner's, if the fault's worker held the session and lost it by this."""
     before = [line for line in lines if line["at"] <= fault["at"]]
     held = before and before[-1]["worker"] == fault["worker"] and before[-1]["kind"] != "release"
     if not held:
@@ -94,6 +101,14 @@ def _gap(lines: list[Line], fault: Line) -> float | None:
     lease = max(line["lease"] for line in before)
     after = [line for line in lines if line["at"] > fault["at"] and line["kind"] in ("append", "run")]
     # One that was only paused for a moment goes on itself.
-    if not after or after[0]["lease"] <= lease:
-        return None
-    return float(after[0]["at"] - fault["at"])
+    return after[0] if after and after[0]["lease"] > lease else None
+
+
+def _is_disturbed(history: History, fault: Line, act: Line) -> bool:
+    for other in history.lines["fault"]:
+        # Storage that crashed just before is still on its way back.
+        storage = other["what"] == "storage" and fault["at"] - STORAGE_SECONDS < other["at"] < act["at"]
+        hit = other["worker"] in (act["worker"], fault["worker"]) and fault["at"] < other["at"] < act["at"]
+        if storage or (hit and other["what"] in ("kill", "pause", "cut")):
+            return True
+    return False
