@@ -20,6 +20,7 @@ class Breakage:
         self._world = world
         self._repairs: set[asyncio.Task[None]] = set()
         self.count = 0
+        self._storage_is_down = False
 
     async def kill(self, reached: Reached) -> None:
         """`kill -9`; another process takes its place."""
@@ -78,17 +79,23 @@ class Breakage:
 
     async def storage(self, reached: Reached) -> None:
         """Postgres crashes and recovers; Redis is killed and comes back empty."""
+        if self._storage_is_down:
+            return
+        self._storage_is_down = True
         self._note("storage", reached)
         self._world.redis.kill()
         await asyncio.to_thread(self._world.postgres.crash)
 
         async def start() -> None:
             await asyncio.gather(asyncio.to_thread(self._world.postgres.start), self._world.redis.start())
+            self._storage_is_down = False
 
         self._repair(start())
 
     async def redis(self, reached: Reached) -> None:
         """Redis is killed and comes back empty."""
+        if self._storage_is_down:
+            return
         self._note("redis", reached)
         self._world.redis.kill()
         self._repair(self._world.redis.start())

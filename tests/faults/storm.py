@@ -85,8 +85,9 @@ class Storm:
         async def strike(reached: Reached) -> None:
             if what in ("kill", "pause") and not self._may_fall(reached.worker):
                 return
-            self.faults[what] += 1
+            before = self.breakage.count
             await getattr(self.breakage, what)(reached)
+            self.faults[what] += self.breakage.count > before
 
         if at:
             trap = self.world.conductor.set(Trap(at, (), strike))

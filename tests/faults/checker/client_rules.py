@@ -85,7 +85,7 @@ def _stop(log: list[Stored], line: Line, history: History) -> Iterator[str]:
     elif _seconds(ended) > max(line["at"], begun) + STOP_SECONDS:
         late = _seconds(ended) - line["at"]
         yield f"{line['session']}: the stop at {mine.seq} took {late:.1f} s"
-    elif ended.event.turn_completed.outcome not in _STOPPED:
+    elif ended.event.turn_completed.outcome not in _STOPPED and not _failing(log, ended):
         outcome = TurnCompleted.Outcome.Name(ended.event.turn_completed.outcome)
         yield f"{line['session']}: the turn stopped at {mine.seq} ended as {outcome}"
 
@@ -98,6 +98,12 @@ def _superseded(log: list[Stored], stop: Stored) -> bool:
     after = [one.kind for one in log if one.seq > stop.seq]
     until_turn = after[: after.index("turn_started")] if "turn_started" in after else after
     return "user_message" in until_turn
+
+
+def _failing(log: list[Stored], ended: Stored) -> bool:
+    """The turn had its error card, and would have ended without the stop."""
+    turn = ended.event.turn_id
+    return any(one.kind == "error" and one.event.turn_id == turn for one in log)
 
 
 def _is_end(one: Stored) -> bool:
