@@ -77,7 +77,7 @@ async def side(request: pytest.FixtureRequest) -> AsyncIterator[tuple[Any, Servi
         yield pb_grpc.SessionsServiceStub(channel), servicer, channel
 
 
-ME = user_metadata(sign_access_token(SECRET, "u1", 60))
+ME = user_metadata(sign_access_token(SECRET, "u1", 6 * 3600))
 
 
 async def test_answer_and_identity(side: tuple[Any, Servicer, Any]) -> None:

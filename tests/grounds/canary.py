@@ -133,6 +133,16 @@ def below(pids: Iterable[int]) -> set[int]:
     return found
 
 
+def naming(folder: Path) -> set[int]:
+    """Processes whose arguments name a folder, and all below them: sandboxes are no children of their product."""
+    named = set()
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            if str(folder).encode() in path.read_bytes():
+                named.add(int(path.parent.name))
+    return named | below(named)
+
+
 def with_argument(text: str) -> list[int]:
     """Processes that have this word among their arguments, in whatever sandbox."""
     found = []

@@ -14,7 +14,7 @@ from tests.fakes.git_host import Request
 from tests.fakes.github import Failure, GitHubStandIn
 from tests.fakes.model_server import ModelServer, Say
 from tests.fakes.viewer import Viewer
-from tests.grounds.canary import Canary, below, container_pids
+from tests.grounds.canary import Canary, below, container_pids, naming
 from tests.grounds.person import Person, turn_ended
 from tests.grounds.product import Product, StartProduct
 from tests.grounds.rest import Rest
@@ -98,7 +98,7 @@ class Ground:
     def look_at_processes(self) -> None:
         """The product itself may hold the token in memory while it uses it; nothing below it may, and no sandbox."""
         own = set(self.product.pids.values())
-        inside = below(own)
+        inside = below(own) | (naming(self.product.folder) - own)
         for container in self.containers_now():
             inside |= container_pids(container)
         self.canary.look_at_processes(own, memory=False)

@@ -31,7 +31,7 @@ from tests.grounds.redis import Redis
 
 SECRET, KEY = "s" * 32, "k" * 32
 LEASE_SECONDS, PATIENCE = 60.0, 20.0
-ME = user_metadata(sign_access_token(SECRET, "u1", 600))
+ME = user_metadata(sign_access_token(SECRET, "u1", 6 * 3600))
 TEXTS = (CHANNEL_THOUGHT, CHANNEL_MESSAGE)
 
 
