@@ -18,6 +18,8 @@ OPTIONS = [
     ("grpc.keepalive_timeout_ms", 10_000),
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.http2.max_pings_without_data", 0),
+    # A window that grows by itself lets megabytes be on their way to a slow reader: lost if the other side dies then.
+    ("grpc.http2.bdp_probe", 0),
     ("grpc.max_reconnect_backoff_ms", 2_000),
     ("grpc.initial_reconnect_backoff_ms", 100),
 ]

@@ -25,7 +25,8 @@ class RunFolders:
         folder = self.path(sandbox_id)
         self._root.mkdir(mode=0o711, parents=True, exist_ok=True)
         folder.mkdir(mode=0o711, exist_ok=True)
-        unfinished = folder / "gitconfig.new"
+        # A name of its own: two services of one data folder may make it at once.
+        unfinished = folder / f"gitconfig.{secrets.token_hex(4)}"
         unfinished.write_text(git_config_text(git_config), encoding="utf-8")
         unfinished.chmod(0o644)
         unfinished.rename(folder / "gitconfig")
