@@ -79,9 +79,11 @@ async def play(world: World, point: str, fault: str, scenario: Scenario) -> Verd
     trap = world.conductor.set(Trap(point, (), getattr(breakage, fault)))
     try:
         await asyncio.gather(*(scenario(player) for player in players))
+        assert trap.reached, f"{point} was not reached; reached: {world.conductor.counts}"
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            await trap.sprung.wait()
         if trap.failed is not None:
             raise trap.failed
-        assert trap.sprung.is_set(), f"{point} was not reached; reached: {world.conductor.counts}"
         await breakage.repaired()
         await settle(world, players)
         for player in players:

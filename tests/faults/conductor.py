@@ -22,17 +22,22 @@ Fault = Callable[[Reached], Awaitable[None]]
 
 @dataclass
 class Trap:
-    """A fault that waits for its moment, once. No `sessions` means any. `sprung` is set once the fault is over."""
+    """A fault that waits for its moment, once. No `sessions` means any.
+
+    `reached` is set when the moment comes, `sprung` once the fault is over: work may well be done before a pause is.
+    """
 
     point: str
     sessions: Collection[str]
     fault: Fault
     after: int = 0
+    reached: bool = False
     sprung: asyncio.Event = field(default_factory=asyncio.Event)
     failed: Exception | None = None
 
     async def spring(self, reached: Reached) -> None:
         """Lets it happen; what goes wrong in it is kept for the one who has set it."""
+        self.reached = True
         try:
             await self.fault(reached)
         except Exception as error:
