@@ -73,8 +73,7 @@ class HttpBackend:
         }
         if call.protocol:
             variables |= {"GIT_PROTOCOL": call.protocol, "HTTP_GIT_PROTOCOL": call.protocol}
-        if body is not None and call.length is not None:
-            variables["CONTENT_LENGTH"] = str(call.length)
+        # No CONTENT_LENGTH: told of one, git waits for it for ever, at full speed, when this process dies in between.
         return variables
 
 

@@ -2,6 +2,8 @@
 
 import asyncio
 import hashlib
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -77,6 +79,36 @@ async def test_no_child_of_git_is_left(site: Site) -> None:
         writer.transport.abort()
     for _ in range(100):
         if not (left := backends_on(str(site.house.settings.repositories))):
+            break
+        await asyncio.sleep(0.05)
+    assert left == []
+
+
+DIES_IN_MID_PUSH = """
+import asyncio, os, signal, sys
+from pathlib import Path
+from services.integrations.backends.http_backend import HttpBackend
+from services.integrations.ports import GitCall
+
+async def body():
+    yield b"00"
+    await asyncio.sleep(0.3)  # git is in the middle of reading by then
+    os.kill(os.getpid(), signal.SIGKILL)
+
+async def main():
+    push = GitCall("", "lucid/teatime", "git-receive-pack", "", "application/x-git-receive-pack-request", length=202)
+    async with HttpBackend(Path(sys.argv[1])).exchange(push, body()):
+        pass
+
+asyncio.run(main())
+"""
+
+
+async def test_no_child_of_git_outlives_a_service_that_is_killed(site: Site) -> None:
+    root = str(site.house.settings.repositories)
+    subprocess.run([sys.executable, "-c", DIES_IN_MID_PUSH, root], check=False)
+    for _ in range(100):
+        if not (left := backends_on(root)):
             break
         await asyncio.sleep(0.05)
     assert left == []
