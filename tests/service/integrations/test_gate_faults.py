@@ -2,7 +2,6 @@
 
 import asyncio
 import hashlib
-import subprocess
 import sys
 from pathlib import Path
 
@@ -106,7 +105,8 @@ asyncio.run(main())
 
 async def test_no_child_of_git_outlives_a_service_that_is_killed(site: Site) -> None:
     root = str(site.house.settings.repositories)
-    subprocess.run([sys.executable, "-c", DIES_IN_MID_PUSH, root], check=False)
+    service = await asyncio.create_subprocess_exec(sys.executable, "-c", DIES_IN_MID_PUSH, root)
+    await service.wait()
     for _ in range(100):
         if not (left := backends_on(root)):
             break
