@@ -16,7 +16,8 @@ from services.rpc.ids import new_ulid
 from services.rpc.logs import get_logger
 from services.rpc.serving import Access, Service
 from services.sandbox.backends.control import ControlSockets
-from services.sandbox.backends.docker import DockerLauncher, DockerOptions
+from services.sandbox.backends.docker import DockerLauncher
+from services.sandbox.backends.docker_shape import DockerOptions
 from services.sandbox.backends.fleet import SandboxFleet
 from services.sandbox.backends.gate import GateRelay
 from services.sandbox.backends.launchers import Launchers

@@ -5,41 +5,33 @@ import io
 import tarfile
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import docker
 from docker.errors import APIError, DockerException, ImageNotFound, NotFound
-from docker.types import LogConfig, Mount, Ulimit
 from requests.exceptions import RequestException
 
 from services.rpc.logs import get_logger
 from services.sandbox.backends import exec_stream
+from services.sandbox.backends.docker_shape import (
+    MAIN,
+    RUN,
+    STATE,
+    DockerOptions,
+    container_name,
+    labels,
+    shape,
+    volume_names,
+)
 from services.sandbox.domain.errors import SandboxUnavailable
 from services.sandbox.domain.models import Arrival, Confinement, Sandbox
 from services.sandbox.ports import Attachment, Place
 
-STATE = "/var/lib/lucid"
-RUN = "/run/lucid"
 PROBE_SECONDS = 5
 CALL_SECONDS = 120
 CONTENT_LABEL = "lucid.content"
 log = get_logger(__name__)
 Answer = TypeVar("Answer")
-
-
-@dataclass(frozen=True)
-class DockerOptions:
-    """What the operator can choose. `memory` as Docker writes it ("2g"), `cpus` in cores."""
-
-    socket_path: str
-    image: str
-    memory: str
-    cpus: float
-    pids: int
-    prefix: str
-    workspace: str
-    instance: str
 
 
 class DockerLauncher:
@@ -109,10 +101,10 @@ class DockerLauncher:
             quick.close()
 
     def _name(self, sandbox_id: str) -> str:
-        return f"{self._options.prefix}{sandbox_id}"
+        return container_name(self._options, sandbox_id)
 
     def _volumes(self, sandbox_id: str) -> tuple[str, str]:
-        return self._name(sandbox_id), f"{self._name(sandbox_id)}-state"
+        return volume_names(self._name(sandbox_id))
 
     def _launch(self, sandbox: Sandbox, run_directory: str) -> Arrival:
         container = self._find(sandbox.sandbox_id)
@@ -122,9 +114,8 @@ class DockerLauncher:
             container.remove(force=True)
         kept = self._make_volumes(sandbox)
         image = self.image(sandbox.image)
-        container = self._engine().containers.create(
-            image, ["sleep", "infinity"], **self._shape(sandbox, run_directory)
-        )
+        made_of = shape(self._options, self._name(sandbox.sandbox_id), labels(self._options, sandbox), run_directory)
+        container = self._engine().containers.create(image, MAIN, **made_of)
         if not kept:
             self._own_folders(container, image)
         container.start()
@@ -143,45 +134,8 @@ class DockerLauncher:
                 self._engine().volumes.get(name)
             except NotFound:
                 kept = False
-                self._engine().volumes.create(name, labels=self._labels(sandbox))
+                self._engine().volumes.create(name, labels=labels(self._options, sandbox))
         return kept
-
-    def _labels(self, sandbox: Sandbox) -> dict[str, str]:
-        return {
-            "lucid.managed": "true",
-            "lucid.instance": self._options.instance,
-            "lucid.sandbox": sandbox.sandbox_id,
-            "lucid.session_id": sandbox.session_id,
-            "lucid.user_id": sandbox.owner_id,
-        }
-
-    def _shape(self, sandbox: Sandbox, run_directory: str) -> dict[str, Any]:
-        workspace, state = self._volumes(sandbox.sandbox_id)
-        return {
-            "name": self._name(sandbox.sandbox_id),
-            "labels": self._labels(sandbox),
-            "hostname": "sandbox",
-            "user": "1000:1000",
-            "working_dir": self._options.workspace,
-            "entrypoint": [],
-            "init": True,
-            "read_only": True,
-            "network_mode": "none",
-            "cap_drop": ["ALL"],
-            "security_opt": ["no-new-privileges"],
-            "pids_limit": self._options.pids,
-            "mem_limit": self._options.memory,
-            "memswap_limit": self._options.memory,
-            "nano_cpus": int(self._options.cpus * 1_000_000_000),
-            "ulimits": [Ulimit(name="nofile", soft=8192, hard=8192), Ulimit(name="core", soft=0, hard=0)],
-            "tmpfs": {"/tmp": "rw,exec,nosuid,nodev,size=1g,mode=1777"},  # noqa: S108
-            "mounts": [
-                Mount(self._options.workspace, workspace, type="volume"),
-                Mount(STATE, state, type="volume"),
-                Mount(RUN, run_directory, type="bind", read_only=True),
-            ],
-            "log_config": LogConfig(type="none"),
-        }
 
     def _own_folders(self, container: Any, image: str) -> None:
         """New volumes on an image of somebody else belong to root: they are given to our user before the start."""

@@ -1,0 +1,94 @@
+"""What a container is made of: names, labels, rights, limits, mounts. Pure values; the launcher hands them on."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from docker.types import LogConfig, Mount, Ulimit
+
+from services.sandbox.domain.models import Sandbox
+
+STATE = "/var/lib/lucid"
+RUN = "/run/lucid"
+USER = "1000:1000"
+MAIN = ["sleep", "infinity"]
+
+
+@dataclass(frozen=True)
+class DockerOptions:
+    """What the operator can choose. `memory` as Docker writes it ("2g"), `cpus` in cores."""
+
+    socket_path: str
+    image: str
+    memory: str
+    cpus: float
+    pids: int
+    prefix: str
+    workspace: str
+    instance: str
+
+
+def container_name(options: DockerOptions, sandbox_id: str) -> str:
+    """The container of a sandbox."""
+    return f"{options.prefix}{sandbox_id}"
+
+
+def volume_names(container: str) -> tuple[str, str]:
+    """The volumes of a container: the workspace, the state."""
+    return container, f"{container}-state"
+
+
+def labels(options: DockerOptions, sandbox: Sandbox) -> dict[str, str]:
+    """By which a restarted service finds what is its own."""
+    return {
+        "lucid.managed": "true",
+        "lucid.instance": options.instance,
+        "lucid.sandbox": sandbox.sandbox_id,
+        "lucid.session_id": sandbox.session_id,
+        "lucid.user_id": sandbox.owner_id,
+    }
+
+
+def shape(options: DockerOptions, container: str, labels: dict[str, str], run_directory: str) -> dict[str, Any]:
+    """Arguments of the container's creation, all but image and command. `run_directory`: on the host."""
+    return {
+        "name": container,
+        "labels": labels,
+        "hostname": "sandbox",
+        "user": USER,
+        "working_dir": options.workspace,
+        "entrypoint": [],
+        "init": True,
+        "log_config": LogConfig(type="none"),
+        **_confined(),
+        **_limited(options),
+        "mounts": _mounts(options, container, run_directory),
+    }
+
+
+def _confined() -> dict[str, Any]:
+    return {
+        "read_only": True,
+        "network_mode": "none",
+        "cap_drop": ["ALL"],
+        "security_opt": ["no-new-privileges"],
+    }
+
+
+def _limited(options: DockerOptions) -> dict[str, Any]:
+    return {
+        "pids_limit": options.pids,
+        "mem_limit": options.memory,
+        "memswap_limit": options.memory,
+        "nano_cpus": int(options.cpus * 1_000_000_000),
+        "ulimits": [Ulimit(name="nofile", soft=8192, hard=8192), Ulimit(name="core", soft=0, hard=0)],
+        "tmpfs": {"/tmp": "rw,exec,nosuid,nodev,size=1g,mode=1777"},  # noqa: S108
+    }
+
+
+def _mounts(options: DockerOptions, container: str, run_directory: str) -> list[Mount]:
+    workspace, state = volume_names(container)
+    return [
+        Mount(options.workspace, workspace, type="volume"),
+        Mount(STATE, state, type="volume"),
+        Mount(RUN, run_directory, type="bind", read_only=True),
+    ]
