@@ -2,12 +2,11 @@
 
 import asyncio
 import contextlib
-import os
-import signal
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from services.integrations.backends.git_child import kill_group, start_git
 from services.integrations.backends.git_environment import git_environment
 from services.integrations.domain.errors import ProviderUnavailable
 from services.integrations.ports import GitCall, GitReply
@@ -38,15 +37,13 @@ class HttpBackend:
     @contextlib.asynccontextmanager
     async def exchange(self, call: GitCall, body: AsyncIterator[bytes] | None) -> AsyncIterator[GitReply]:
         """Runs the child for as long as the block does. Raises ProviderUnavailable."""
-        child = await asyncio.create_subprocess_exec(
-            "git",
+        child = await start_git(
             "http-backend",
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,
             env=git_environment(self._variables(call, body)),
             limit=MAX_HEADER_BYTES * 4,
-            start_new_session=True,  # so that its own children can be ended with it
         )
         feeder = asyncio.create_task(_feed(child, body))
         try:
@@ -91,7 +88,7 @@ async def _feed(child: asyncio.subprocess.Process, body: AsyncIterator[bytes] | 
             async for _ in body:  # the child has its answer ready and reads no more
                 pass
     except BaseException:
-        _kill(child)
+        kill_group(child)
         raise
 
 
@@ -116,12 +113,7 @@ async def _end(child: asyncio.subprocess.Process) -> None:
         async with asyncio.timeout(LEAVE_SECONDS):
             await child.wait()
     except TimeoutError:
-        _kill(child)
+        kill_group(child)
     while await child.stdout.read(CHUNK_BYTES):
         pass
     await child.wait()
-
-
-def _kill(child: asyncio.subprocess.Process) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(child.pid, signal.SIGKILL)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from services.integrations.backends.git_child import kill_group, start_git
 from services.integrations.backends.git_environment import git_environment
 from services.integrations.domain.addresses import checked_full_name
 from services.integrations.domain.errors import BranchNotPushed, MergeConflict, RepositoryNotFound
@@ -28,8 +29,7 @@ async def run_git(
     repository: Path, arguments: Sequence[str], environment: Mapping[str, str] | None = None, given: bytes = b""
 ) -> tuple[int, bytes]:
     """Runs git in a bare repository; exit code and standard output."""
-    child = await asyncio.create_subprocess_exec(
-        "git",
+    child = await start_git(
         f"--git-dir={repository}",
         *arguments,
         # Without input there is no pipe: git may have ended before it could be written to.
@@ -44,7 +44,7 @@ async def run_git(
             out, _ = await child.communicate(given or None)
     finally:
         if child.returncode is None:
-            child.kill()
+            kill_group(child)
             await child.wait()
     assert child.returncode is not None
     return child.returncode, out

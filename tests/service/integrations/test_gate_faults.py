@@ -3,10 +3,13 @@
 import asyncio
 import hashlib
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
+from services.integrations.backends.git_child import kill_group, start_git
+from services.integrations.backends.git_environment import git_environment
 from services.integrations.gate.pktline import FLUSH, encode
 from tests.fakes.git_host import git
 from tests.service.integrations.conftest import GitHubSite, Site, running_house
@@ -114,6 +117,35 @@ async def test_no_child_of_git_outlives_a_service_that_is_killed(site: Site) -> 
     assert left == []
 
 
+async def test_a_start_of_git_that_is_cancelled_leaves_nothing_and_ends(site: Site) -> None:
+    root = str(site.house.settings.repositories)
+    # One that is told of a length never ends by itself; see http_backend.py.
+    spins = git_environment(
+        {
+            "GIT_PROJECT_ROOT": root,
+            "PATH_INFO": "/lucid/teatime.git/git-receive-pack",
+            "REQUEST_METHOD": "POST",
+            "CONTENT_TYPE": "application/x-git-receive-pack-request",
+            "CONTENT_LENGTH": "100",
+            "REMOTE_USER": "lucid",
+            "GIT_HTTP_EXPORT_ALL": "1",
+        }
+    )
+    pipe = asyncio.subprocess.PIPE
+    for turns in range(8):
+        starting = asyncio.create_task(start_git("http-backend", stdin=pipe, stdout=pipe, env=spins))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        time.sleep(0.05)  # noqa: ASYNC251 a busy loop: git has children before its pipes are connected
+        starting.cancel()
+        async with asyncio.timeout(5):
+            for started in await asyncio.gather(starting, return_exceptions=True):
+                if isinstance(started, asyncio.subprocess.Process):
+                    kill_group(started)
+                    await started.communicate()
+    assert backends_on(root) == []
+
+
 def backends_on(root: str) -> list[str]:
     found = []
     for process in Path("/proc").glob("[0-9]*"):
@@ -139,8 +171,6 @@ async def test_the_gate_comes_back_on_the_same_socket_with_what_it_knew(site: Si
 
 @pytest.mark.parametrize("name", ["LD_PRELOAD", "GIT_SSH_COMMAND", "GIT_CONFIG_PARAMETERS", "SESSION_SECRET"])
 async def test_nothing_of_our_environment_reaches_git(site: Site, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    from services.integrations.backends.git_environment import git_environment
-
     monkeypatch.setenv(name, "CANARY")
     assert "CANARY" not in str(git_environment())
     await site.shop.must("ls-remote", site.clone_url)
