@@ -23,15 +23,19 @@ SEED = 20261122
 
 
 class Worker:
-    """A model that thinks aloud, runs commands and edits files until it is told to close with a long, slow answer."""
+    """A model that thinks aloud, runs commands and edits files until it is told to close with a long answer, which is
+    slow until it is told to hurry: a run is never over too early, however busy the machine is."""
 
     def __init__(self) -> None:
         self.finish = threading.Event()
+        self.hurry = threading.Event()
 
     def __call__(self, messages: list[dict[str, Any]]) -> Say:
         number = sum(message["role"] == "tool" for message in messages)
         if self.finish.is_set():
-            return Say(pieces=[f"closing-{n} " for n in range(400)], delay=0.03)
+            return Say(
+                pieces=[f"closing-{n} " for n in range(1500)], delay=lambda: 0.0 if self.hurry.is_set() else 0.03
+            )
         thought = [f"thought-{number}-{n} " for n in range(30)]
         return Say(pieces=thought, calls=[self._call(number)], delay=0.03)
 
@@ -71,6 +75,7 @@ async def test_fifty_refreshes(start_product: StartProduct, page: Page) -> None:
             await page.wait_for_timeout(rng.uniform(100, 400))
             snapshots.append(await user.cards())
         assert await user.part("status-phase").get_attribute("data-phase") == "running", "the run was over too early"
+        worker.hurry.set()
         await check_end(user, product, session_id, snapshots)
 
 
@@ -92,6 +97,7 @@ async def test_cut_off_three_times(start_product: StartProduct, page: Page) -> N
             assert await user.part("status-phase").get_attribute("data-phase") == "running", (
                 "the run was over too early"
             )
+            worker.hurry.set()
             await check_end(user, product, session_id, snapshots)
 
 

@@ -37,13 +37,14 @@ FAULTS = (
 
 @dataclass(frozen=True)
 class Say:
-    """One answer. `pieces` of the text: words unless given; `delay`: seconds between them; `first_delay` before."""
+    """One answer. `pieces` of the text: words unless given; `delay`: seconds between them, or what tells them;
+    `first_delay` before."""
 
     text: str = ""
     calls: Sequence[tuple[str, dict[str, Any] | str]] = ()
     reasoning: str = ""
     pieces: Sequence[str] = ()
-    delay: float = 0.0
+    delay: float | Callable[[], float] = 0.0
     first_delay: float = 0.0
     input_tokens: int = 100
     output_tokens: int = 20
@@ -152,7 +153,7 @@ class ModelServer:
                 return response
             await response.write(data)
             if say.delay:
-                await asyncio.sleep(say.delay)
+                await asyncio.sleep(say.delay() if callable(say.delay) else say.delay)
         for data in [] if say.fault == "no_done" else end:
             await response.write(data)
         return response
