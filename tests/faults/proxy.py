@@ -89,6 +89,7 @@ def _reset(writer: asyncio.StreamWriter) -> None:
     connection: socket.socket | None = writer.get_extra_info("socket")
     if connection is None:
         return
-    with contextlib.suppress(OSError):
+    # ValueError: uvloop's word for one that was closed meanwhile.
+    with contextlib.suppress(OSError, ValueError):
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     writer.transport.abort()

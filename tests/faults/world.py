@@ -263,7 +263,21 @@ class World:
 
     def export(self, session: str) -> None:
         """Adds a session's log to the file of logs, and to the records what its commands have left."""
-        with closing(psycopg.connect(self.postgres.dsn("sessions"))) as connection, self.log_file.open("a") as out:
+        ends = time.monotonic() + READY_SECONDS
+        while True:
+            try:
+                sandbox_id, lines = self._log_of(session)
+                break
+            except psycopg.OperationalError:  # it crashes at any moment, also at this one
+                if time.monotonic() > ends:
+                    raise
+                time.sleep(0.2)
+        with self.log_file.open("a") as out:
+            out.write("\n".join(lines) + "\n")
+        self.records.write("marks", session=session, marks=self.marks(sandbox_id))
+
+    def _log_of(self, session: str) -> tuple[str, list[str]]:
+        with closing(psycopg.connect(self.postgres.dsn("sessions"))) as connection:
             row = connection.execute(
                 "SELECT sandbox_id, turn_open, state FROM sessions WHERE session_id = %s", (session,)
             ).fetchone()
@@ -275,8 +289,7 @@ class World:
             ):
                 said = {"session": session, "seq": seq, "key": key, "data": b64encode(data).decode()}
                 lines.append(json.dumps(said))
-            out.write("\n".join(lines) + "\n")
-        self.records.write("marks", session=session, marks=self.marks(row[0]))
+        return row[0], lines
 
     def deleted(self, sandbox_id: str) -> None:
         """Its session was deleted just now."""
