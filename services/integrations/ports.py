@@ -1,6 +1,6 @@
 """What integrations needs from outside."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -250,6 +250,25 @@ class GitUpstream(Protocol):
         ...
 
 
+class RepositoryCache(GitUpstream, Protocol):
+    """Copies of hosted repositories on this machine, so that a second clone does not come from far away.
+
+    They are only read by a session that the provider has just offered the same commits, for a token that may read them.
+    """
+
+    def offered(self, session_id: str, commits: Collection[str]) -> None:
+        """Remembers what the provider has offered to a session just now."""
+        ...
+
+    async def holds(self, session_id: str, upstream: GitUpstream, call: GitCall, wants: Collection[str]) -> bool:
+        """Whether all of it was offered to the session and is here; a copy that is old is brought up to date first."""
+        ...
+
+    def fill_later(self, upstream: GitUpstream, call: GitCall) -> None:
+        """Makes a copy in the background, unless that was tried just now."""
+        ...
+
+
 @dataclass(frozen=True)
 class Ports:
     """All of it."""
@@ -263,3 +282,4 @@ class Ports:
     upstreams: Mapping[str, GitUpstream]
     local_git: LocalGit
     self_hosted: SelfHosted
+    repository_cache: RepositoryCache | None = None

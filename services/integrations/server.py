@@ -1,7 +1,7 @@
 """Builds integrations from its settings."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import grpc
 from lucid.integrations.v1 import integrations_pb2, integrations_pb2_grpc
@@ -14,6 +14,7 @@ from services.integrations.backends.http_client import GuardedClient
 from services.integrations.backends.http_guard import HostRules
 from services.integrations.backends.local_git import BareRepositories
 from services.integrations.backends.local_provider import LocalProvider
+from services.integrations.backends.repository_copies import RepositoryCopies
 from services.integrations.backends.sealing import JweSealer
 from services.integrations.backends.seed import seed_repositories
 from services.integrations.domain.models import GITHUB, GITLAB, LOCAL
@@ -48,6 +49,7 @@ class _Parts:
     client: GuardedClient
     repositories: BareRepositories
     gate: GateServer
+    copies: RepositoryCopies | None
 
     async def start(self) -> None:
         await migrate(self.database)
@@ -57,6 +59,8 @@ class _Parts:
 
     async def stop(self) -> None:
         await self.gate.stop()
+        if self.copies is not None:
+            await self.copies.close()
         await self.client.close()
         await self.database.dispose()
 
@@ -67,9 +71,11 @@ async def build(settings: Settings, connect: Callable[[str], grpc.aio.Channel]) 
     database = open_database(settings.database)
     client = GuardedClient(HostRules(settings.provider_hosts_allowed))
     repositories = BareRepositories(settings.repositories)
-    ports = _ports(settings, database, client, repositories)
+    most_bytes = int(settings.repository_cache_gb * 10**9)
+    copies = RepositoryCopies(settings.repository_copies, most_bytes) if most_bytes else None
+    ports = replace(_ports(settings, database, client, repositories), repository_cache=copies)
     gate = GateServer(ports, settings.gate, settings.internal_api_key)
-    parts = _Parts(settings, database, client, repositories, gate)
+    parts = _Parts(settings, database, client, repositories, gate, copies)
     return Service(
         name="integrations",
         service_names=(SERVICE.full_name,),

@@ -23,6 +23,7 @@ class Settings:
     gitlab_url: str = "https://gitlab.com"
     public_url: str = "http://127.0.0.1:8000"
     provider_hosts_allowed: tuple[str, ...] = ()
+    repository_cache_gb: float = 5.0
     seed: bool = False
     seed_dir: Path = SEEDS
 
@@ -46,6 +47,7 @@ class Settings:
             gitlab_url=env.get("GITLAB_URL") or cls.gitlab_url,
             public_url=env.get("PUBLIC_URL") or f"http://{env.get('HOST') or '127.0.0.1'}:{env.get('PORT') or 8000}",
             provider_hosts_allowed=tuple(_words(env.get("PROVIDER_HOSTS_ALLOWED", ""))),
+            repository_cache_gb=_amount(env, "REPOSITORY_CACHE_GB", cls.repository_cache_gb),
             seed=env.get("LUCID_SEED", "") == "1",
             seed_dir=Path(env.get("LUCID_SEED_DIR") or SEEDS),
         )
@@ -70,6 +72,22 @@ class Settings:
         """Local bare repositories."""
         return self.data_dir.resolve() / "repos"
 
+    @property
+    def repository_copies(self) -> Path:
+        """Copies of hosted repositories."""
+        return self.data_dir.resolve() / "copies"
+
 
 def _words(text: str) -> list[str]:
     return [word.strip() for word in text.split(",") if word.strip()]
+
+
+def _amount(env: Mapping[str, str], name: str, default: float) -> float:
+    try:
+        amount = float(env.get(name) or default)
+    except ValueError:
+        amount = -1.0
+    if not 0 <= amount < float("inf"):
+        msg = f"{name} must be a number of gigabytes; 0 for none"
+        raise ValueError(msg)
+    return amount

@@ -1,6 +1,6 @@
 """Takes capabilities that must not be used out of a receive-pack advertisement, while it passes through."""
 
-from services.integrations.gate.pktline import FLUSH, BadPacketLine, PacketReader, encode
+from services.integrations.domain.pktline import FLUSH, BadPacketLine, PacketReader, encode
 
 MAX_LINES_BEFORE_CAPABILITIES = 8
 _STRIPPED = (b"push-options", b"push-cert")

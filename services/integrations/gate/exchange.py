@@ -7,6 +7,7 @@ import h11
 from services.integrations.domain.models import Gate
 from services.integrations.gate.advertisement import AdvertisementFilter, BadAdvertisement
 from services.integrations.gate.answers import TEXT, answer_type, check, wants_push
+from services.integrations.gate.fetch import serve_fetch
 from services.integrations.gate.http import HttpConnection
 from services.integrations.gate.push import serve_push
 from services.integrations.gate.routes import INFO_REFS, RECEIVE_PACK, Refusal, route
@@ -44,12 +45,7 @@ async def _pass(ports: Ports, http: HttpConnection, gate: Gate, call: GitCall) -
     elif call.endpoint == INFO_REFS:
         await _advertise(upstream, http, gate, call)
     else:
-        async with upstream.exchange(call, http.body()) as reply:
-            check(gate, call, reply)
-            await http.start_answer(200, answer_type(call))
-            async for data in reply.body():
-                await http.send(data)
-            await http.end_answer()
+        await serve_fetch(ports, upstream, http, gate, call)
 
 
 async def _advertise(upstream: GitUpstream, http: HttpConnection, gate: Gate, call: GitCall) -> None:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from services.integrations.gate.pktline import FLUSH, BadPacketLine, PacketReader, encode
+from services.integrations.domain.pktline import FLUSH, BadPacketLine, PacketReader, encode
 
 MAX_COMMANDS = 64
 MAX_COMMAND_BYTES = 64 * 1024

@@ -1,6 +1,6 @@
 """Reads the provider's report-status while it passes through, to know which refs were really moved."""
 
-from services.integrations.gate.pktline import BadPacketLine, PacketReader
+from services.integrations.domain.pktline import BadPacketLine, PacketReader
 
 MAX_REPORT_BYTES = 256 * 1024
 

@@ -10,7 +10,7 @@ import pytest
 
 from services.integrations.backends.git_child import kill_group, start_git
 from services.integrations.backends.git_environment import git_environment
-from services.integrations.gate.pktline import FLUSH, encode
+from services.integrations.domain.pktline import FLUSH, encode
 from tests.fakes.git_host import git
 from tests.service.integrations.conftest import GitHubSite, Site, running_house
 from tests.service.integrations.gate_road import SESSION

@@ -5,7 +5,7 @@ import gzip
 
 import pytest
 
-from services.integrations.gate.pktline import FLUSH, encode
+from services.integrations.domain.pktline import FLUSH, encode
 from tests.service.integrations.conftest import GitHubSite, House, Site
 from tests.service.integrations.gate_road import KEY, SESSION, GateRoad
 

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.integrations.domain.pktline import FLUSH, encode
 from services.integrations.gate.advertisement import AdvertisementFilter, BadAdvertisement
-from services.integrations.gate.pktline import FLUSH, encode
 
 HEAD = encode(b"# service=git-receive-pack\n") + FLUSH
 OID = b"1" * 40

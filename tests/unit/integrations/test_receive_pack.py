@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.integrations.gate.pktline import FLUSH, encode
+from services.integrations.domain.pktline import FLUSH, encode
 from services.integrations.gate.receive_pack import (
     BadPush,
     CommandReader,

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.integrations.gate.pktline import FLUSH, encode
+from services.integrations.domain.pktline import FLUSH, encode
 from services.integrations.gate.report_status import ReportReader
 
 REPORT = b"".join(map(encode, [b"unpack ok\n", b"ok refs/heads/a\n", b"ng refs/heads/b stale\n", b"ok refs/heads/c\n"]))

@@ -3,6 +3,7 @@
 import re
 
 FLUSH = b"0000"
+DELIMITER = b"0001"  # between the parts of a message of protocol version 2 (gitprotocol-v2)
 MAX_PAYLOAD = 65516
 _LENGTH = re.compile(rb"[0-9a-fA-F]{4}")  # int(x, 16) alone would take "+00a", " 00a" and "0x0a"
 
@@ -17,11 +18,15 @@ def encode(payload: bytes) -> bytes:
 
 
 class PacketReader:
-    """Takes bytes in any pieces, gives lines; None stands for a flush. What is not a line yet stays in `rest`."""
+    """Takes bytes in any pieces, gives lines; None stands for a flush. What is not a line yet stays in `rest`.
 
-    def __init__(self, largest: int = MAX_PAYLOAD) -> None:
+    `delimited`: protocol version 2, where an empty line stands for a delimiter.
+    """
+
+    def __init__(self, largest: int = MAX_PAYLOAD, delimited: bool = False) -> None:
         self.rest = b""
         self._largest = largest
+        self._delimited = delimited
 
     def feed(self, data: bytes) -> None:
         """More bytes."""
@@ -39,6 +44,9 @@ class PacketReader:
         if length == 0:
             self.rest = self.rest[4:]
             return True, None
+        if length == 1 and self._delimited:
+            self.rest = self.rest[4:]
+            return True, b""
         if length <= 4 or length - 4 > self._largest:
             raise BadPacketLine
         if len(self.rest) < length:
