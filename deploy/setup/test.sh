@@ -8,5 +8,5 @@ if ! "$here/test-machine.sh"; then
   [ -z "${CI:-}" ] || exit 1
   echo "This machine lacks something (above); the tests that need it will fail." >&2
 fi
-# Two at a time: many tests wait for processes. A file's tests stay together, they share their grounds.
-.venv/bin/python -m pytest -n 2 --dist loadfile "$@"
+# Three at a time on two cores: many tests wait for processes. A file's tests stay together, they share their grounds.
+.venv/bin/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder "$@"
