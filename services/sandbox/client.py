@@ -3,8 +3,8 @@
 from collections.abc import AsyncGenerator
 
 import grpc
+from lucid.sandbox.v1 import images_pb2, sandbox_pb2_grpc
 from lucid.sandbox.v1 import sandbox_pb2 as pb
-from lucid.sandbox.v1 import sandbox_pb2_grpc
 
 from services.rpc.channels import unary
 from services.rpc.identity import Metadata
@@ -31,6 +31,16 @@ class SandboxClient:
     async def create_sandbox(self, request: pb.CreateSandboxRequest) -> pb.CreateSandboxResponse:
         """See the proto."""
         return await unary(lambda: self._stub.CreateSandbox(request, timeout=LONG_SECONDS, metadata=self._metadata))
+
+    async def configure_sandbox(
+        self, request: images_pb2.ConfigureSandboxRequest
+    ) -> images_pb2.ConfigureSandboxResponse:
+        """See the proto."""
+        return await unary(lambda: self._stub.ConfigureSandbox(request, timeout=LONG_SECONDS, metadata=self._metadata))
+
+    async def list_images(self, request: images_pb2.ListImagesRequest) -> images_pb2.ListImagesResponse:
+        """See the proto."""
+        return await unary(lambda: self._stub.ListImages(request, timeout=CALL_SECONDS, metadata=self._metadata))
 
     async def get_sandbox(self, request: pb.GetSandboxRequest) -> pb.GetSandboxResponse:
         """See the proto."""

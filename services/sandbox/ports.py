@@ -1,7 +1,7 @@
 """What the use cases need from the world."""
 
 from collections.abc import AsyncGenerator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
@@ -35,13 +35,21 @@ class Attachment(Protocol):
 
 @dataclass(frozen=True)
 class Place:
-    """Paths as they are seen inside, and what runs the helper. `own_namespace`: no foreign process is seen there."""
+    """Paths as they are seen inside, and what runs the helper. `own_namespace`: no foreign process is seen there.
+
+    `bash`: how one is started where the place has none. `programs`: a folder with those that may be missing, and
+    `own_programs`: the helper's are those, whatever the place has. `variables`: those that the image sets.
+    """
 
     workspace: str
     state: str
     run: str
-    python: str
+    python: tuple[str, ...]
     own_namespace: bool
+    bash: tuple[str, ...] = ()
+    programs: str = ""
+    own_programs: bool = False
+    variables: Mapping[str, str] = field(default_factory=dict)
 
 
 class Launcher(Protocol):
@@ -54,13 +62,19 @@ class Launcher(Protocol):
     def place(self, sandbox_id: str) -> Place:
         """Where things lie inside."""
 
-    def image(self, asked: str) -> str:
-        """The image of a new sandbox: the one asked for, or our own; empty where there are none."""
+    async def image(self, asked: str) -> str:
+        """The image of a new sandbox: the one asked for, or our own; empty where there are none.
+
+        Raises ImageNotAllowed, NoSuchImage, ImageUnsuitable, SandboxUnavailable.
+        """
+
+    def images(self) -> tuple[str, ...]:
+        """Those that may be asked for, the default first; `*` in one stands for any characters."""
 
     async def launch(self, sandbox: Sandbox, run_directory: str) -> Arrival:
         """Makes it, or finds it running without a helper; `run_directory` (host) is mounted read-only.
 
-        Raises SandboxUnavailable.
+        Raises SandboxUnavailable, NoSuchImage, ImageUnsuitable.
         """
 
     async def attach(self, sandbox: Sandbox, argv: list[str], env: Mapping[str, str]) -> Attachment:
@@ -101,11 +115,20 @@ class Fleet(Protocol):
     async def confinement(self) -> Confinement:
         """The one for a new sandbox. Raises NoConfinement."""
 
-    def image(self, confinement: Confinement, asked: str) -> str:
-        """The image of a new sandbox; empty where there are none."""
+    async def image(self, confinement: Confinement, asked: str) -> str:
+        """The image of a new sandbox; empty where there are none.
+
+        Raises ImageNotAllowed, NoSuchImage, ImageUnsuitable, SandboxUnavailable.
+        """
+
+    def images(self, confinement: Confinement) -> tuple[str, ...]:
+        """Those that may be asked for, the default first; none where there are no images."""
 
     async def bring_up(self, sandbox: Sandbox) -> Arrival:
-        """Makes it take commands, on the workspace that it has or a new one. Raises SandboxUnavailable."""
+        """Makes it take commands, on the workspace that it has or a new one.
+
+        Raises SandboxUnavailable, NoSuchImage, ImageUnsuitable.
+        """
 
     async def guest(self, sandbox: Sandbox) -> Guest:
         """The way in; brings the sandbox up first where it is not."""
@@ -152,7 +175,10 @@ class SandboxStore(Protocol):
         """One, or None."""
 
     async def put(self, sandbox: Sandbox) -> Sandbox:
-        """Adds it, or renews env, git_config and `removed` of the row with its id. Returns the row as it is now."""
+        """Adds it, or renews git_config and `removed` of the row with its id. Returns the row as it is now."""
+
+    async def reconfigure(self, sandbox: Sandbox) -> Sandbox:
+        """Renews image, env and `removed`. Returns the row as it is now. Raises SandboxNotFound."""
 
     async def raise_epoch(self, sandbox_id: str, epoch: int) -> bool:
         """Records an epoch unless a higher one was seen; whether it may go on."""

@@ -22,6 +22,7 @@ from services.sandbox.backends.fleet import SandboxFleet
 from services.sandbox.backends.gate import GateRelay
 from services.sandbox.backends.launchers import Launchers
 from services.sandbox.backends.run_folder import RunFolders
+from services.sandbox.backends.toolbox import DEFAULT_SOURCE
 from services.sandbox.ports import Ports
 from services.sandbox.servicer import SandboxServicer
 from services.sandbox.settings import Settings
@@ -111,6 +112,8 @@ def _fleet(settings: Settings, instance: str) -> SandboxFleet:
             prefix=settings.container_prefix,
             workspace=settings.workspace,
             instance=instance,
+            images=settings.images,
+            toolbox_sources=(settings.toolbox_image,) if settings.toolbox_image else (settings.image, DEFAULT_SOURCE),
         )
     )
     launchers = Launchers(settings.backend, settings.allow_unconfined, settings.data_dir.resolve(), docker)

@@ -5,18 +5,20 @@ from collections.abc import AsyncIterator
 from typing import Any, TypeAlias
 
 import grpc
+from lucid.sandbox.v1 import images_pb2, sandbox_pb2_grpc
 from lucid.sandbox.v1 import sandbox_pb2 as pb
-from lucid.sandbox.v1 import sandbox_pb2_grpc
 
 from services.rpc.identity import current_caller
 from services.sandbox import convert
 from services.sandbox.ports import Ports
+from services.sandbox.usecases.configure_sandbox import configure_sandbox
 from services.sandbox.usecases.create_sandbox import SandboxOrder, create_sandbox
 from services.sandbox.usecases.create_snapshot import create_snapshot
 from services.sandbox.usecases.delete_sandbox import delete_sandbox
 from services.sandbox.usecases.edit_file import edit_file
 from services.sandbox.usecases.get_sandbox import get_sandbox
 from services.sandbox.usecases.get_status import get_status
+from services.sandbox.usecases.list_images import list_images
 from services.sandbox.usecases.list_tree import list_tree
 from services.sandbox.usecases.read_file import read_file
 from services.sandbox.usecases.run_command import run_command
@@ -44,7 +46,7 @@ class SandboxServicer(sandbox_pb2_grpc.SandboxServiceServicer):
             owner_id=request.owner_id,
             session_id=convert.session_id_from_proto(request),
             image=request.image,
-            env=convert.env_from_proto(request),
+            env=convert.env_from_proto(request.env),
             git_config=convert.git_config_from_proto(request),
             epoch=request.epoch,
         )
@@ -52,6 +54,22 @@ class SandboxServicer(sandbox_pb2_grpc.SandboxServiceServicer):
         return pb.CreateSandboxResponse(
             sandbox=convert.sandbox_to_proto(view), created=arrival.created, workspace_kept=arrival.workspace_kept
         )
+
+    async def ConfigureSandbox(
+        self, request: images_pb2.ConfigureSandboxRequest, context: Context
+    ) -> images_pb2.ConfigureSandboxResponse:
+        """See the proto."""
+        env = convert.env_from_proto(request.env)
+        sandbox, remade = await configure_sandbox(
+            self._ports, _user_id(), request.sandbox_id, request.image, env, request.epoch
+        )
+        return images_pb2.ConfigureSandboxResponse(image=sandbox.image, remade=remade)
+
+    async def ListImages(
+        self, request: images_pb2.ListImagesRequest, context: Context
+    ) -> images_pb2.ListImagesResponse:
+        """See the proto."""
+        return images_pb2.ListImagesResponse(images=await list_images(self._ports))
 
     async def GetSandbox(self, request: pb.GetSandboxRequest, context: Context) -> pb.GetSandboxResponse:
         """See the proto."""

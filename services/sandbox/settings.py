@@ -9,7 +9,11 @@ BACKENDS = ("auto", "docker", "bubblewrap", "process")
 
 @dataclass(frozen=True)
 class Settings:
-    """`memory_limit` as Docker writes it, `cpu_limit` in cores. Empty `database_url`: SQLite in the data folder."""
+    """`memory_limit` as Docker writes it, `cpu_limit` in cores. Empty `database_url`: SQLite in the data folder.
+
+    `images`: those that may be asked for besides `image`; `*` in one stands for any characters. `toolbox_image`: what
+    the toolbox is made of; empty: `image`, else the one of our recipe.
+    """
 
     session_secret: str = field(repr=False)
     internal_api_key: str = field(repr=False)
@@ -20,6 +24,8 @@ class Settings:
     backend: str = "auto"
     allow_unconfined: bool = False
     image: str = "lucid-sandbox:latest"
+    images: tuple[str, ...] = ()
+    toolbox_image: str = ""
     memory_limit: str = "2g"
     cpu_limit: float = 1.0
     pids_limit: int = 512
@@ -44,6 +50,8 @@ class Settings:
             backend=_backend(env.get("SANDBOX_BACKEND") or cls.backend),
             allow_unconfined=env.get("SANDBOX_ALLOW_UNCONFINED", "") == "1",
             image=env.get("SANDBOX_IMAGE") or cls.image,
+            images=tuple(name for name in map(str.strip, env.get("SANDBOX_IMAGES", "").split(",")) if name),
+            toolbox_image=env.get("SANDBOX_TOOLBOX_IMAGE", ""),
             memory_limit=env.get("SANDBOX_MEMORY_LIMIT") or cls.memory_limit,
             cpu_limit=float(env.get("SANDBOX_CPU_LIMIT") or cls.cpu_limit),
             pids_limit=int(env.get("SANDBOX_PIDS_LIMIT") or cls.pids_limit),

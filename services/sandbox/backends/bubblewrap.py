@@ -62,11 +62,15 @@ class BubblewrapLauncher:
 
     def place(self, sandbox_id: str) -> Place:
         """See ports.Launcher."""
-        return Place(workspace=WORKSPACE, state=STATE, run=RUN, python=python_inside(), own_namespace=True)
+        return Place(workspace=WORKSPACE, state=STATE, run=RUN, python=(python_inside(),), own_namespace=True)
 
-    def image(self, asked: str) -> str:
+    async def image(self, asked: str) -> str:
         """See ports.Launcher."""
         return ""
+
+    def images(self) -> tuple[str, ...]:
+        """See ports.Launcher."""
+        return ()
 
     async def launch(self, sandbox: Sandbox, run_directory: str) -> Arrival:
         """See ports.Launcher."""

@@ -1,35 +1,35 @@
 """Containers: dropped rights, limits, a read-only root, no network. Lifecycle by the engine's API."""
 
 import asyncio
-import io
-import tarfile
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 import docker
 from docker.errors import APIError, DockerException, ImageNotFound, NotFound
+from docker.types import Mount
 from requests.exceptions import RequestException
 
 from services.rpc.logs import get_logger
 from services.sandbox.backends import exec_stream
 from services.sandbox.backends.docker_shape import (
-    MAIN,
-    RUN,
     STATE,
+    USER,
     DockerOptions,
     container_name,
     labels,
     shape,
     volume_names,
 )
-from services.sandbox.domain.errors import SandboxUnavailable
+from services.sandbox.backends.furnishing import TOOLS_LABEL, furnished, main, place_in
+from services.sandbox.backends.images import Image, Images, is_allowed
+from services.sandbox.backends.toolbox import NOT_FOR_THE_HELPER, Toolbox
+from services.sandbox.domain.errors import ImageNotAllowed, SandboxUnavailable
 from services.sandbox.domain.models import Arrival, Confinement, Sandbox
 from services.sandbox.ports import Attachment, Place
 
 PROBE_SECONDS = 5
 CALL_SECONDS = 120
-CONTENT_LABEL = "lucid.content"
 log = get_logger(__name__)
 Answer = TypeVar("Answer")
 
@@ -43,14 +43,26 @@ class DockerLauncher:
         self._options = options
         self._threads = ThreadPoolExecutor(max_workers=4, thread_name_prefix="docker")
         self._client: Any = None
+        self._toolbox = Toolbox(self._engine, options.toolbox_sources)
+        self._images = Images(self._engine, self._toolbox)
+        self._furnished: dict[str, tuple[Image, str]] = {}
 
     def place(self, sandbox_id: str) -> Place:
         """See ports.Launcher."""
-        return Place(self._options.workspace, STATE, RUN, "python3", own_namespace=True)
+        image, toolbox = self._furnished.get(sandbox_id, (None, ""))
+        return place_in(self._options.workspace, image, toolbox)
 
-    def image(self, asked: str) -> str:
+    async def image(self, asked: str) -> str:
         """See ports.Launcher."""
-        return asked or self._options.image
+        if asked and not is_allowed(asked, self.images()):
+            raise ImageNotAllowed(f"The image {asked} is not on the operator's list: {', '.join(self.images())}.")
+        name = asked or self._options.image
+        await self._call(lambda: self._images.get(name))
+        return name
+
+    def images(self) -> tuple[str, ...]:
+        """See ports.Launcher."""
+        return (self._options.image, *(name for name in self._options.images if name != self._options.image))
 
     async def usable(self) -> str:
         """Empty if the engine answers and the image is there or can be had, else why not."""
@@ -67,6 +79,7 @@ class DockerLauncher:
     async def attach(self, sandbox: Sandbox, argv: list[str], env: Mapping[str, str]) -> Attachment:
         """See ports.Launcher."""
         name = self._name(sandbox.sandbox_id)
+        env = {**NOT_FOR_THE_HELPER, **env}
         return await exec_stream.attach(self._options.socket_path, name, argv, env, self._options.workspace)
 
     async def remove(self, sandbox_id: str, keep_workspace: bool) -> None:
@@ -99,6 +112,7 @@ class DockerLauncher:
             self._engine().images.pull(self._options.image)
         finally:
             quick.close()
+        self._toolbox.ensure()  # now, so that the first session need not wait for it
 
     def _name(self, sandbox_id: str) -> str:
         return container_name(self._options, sandbox_id)
@@ -107,17 +121,20 @@ class DockerLauncher:
         return volume_names(self._name(sandbox_id))
 
     def _launch(self, sandbox: Sandbox, run_directory: str) -> Arrival:
+        name = sandbox.image or self._options.image
+        toolbox, image = self._toolbox.ensure(), self._images.get(name)
+        self._furnished[sandbox.sandbox_id] = image, toolbox
         container = self._find(sandbox.sandbox_id)
-        if container is not None and container.status == "running":
+        if container is not None and container.status == "running" and container.labels.get(TOOLS_LABEL) == toolbox:
             return Arrival(created=False, workspace_kept=True)
         if container is not None:
-            container.remove(force=True)
+            container.remove(force=True, v=True)
         kept = self._make_volumes(sandbox)
-        image = self.image(sandbox.image)
+        if not kept and not image.is_ours:
+            self._own_folders(sandbox.sandbox_id, image)
         made_of = shape(self._options, self._name(sandbox.sandbox_id), labels(self._options, sandbox), run_directory)
-        container = self._engine().containers.create(image, MAIN, **made_of)
-        if not kept:
-            self._own_folders(container, image)
+        made_of = furnished(made_of, image, toolbox, run_directory)
+        container = self._engine().containers.create(name, main(toolbox), **made_of)
         container.start()
         return Arrival(created=True, workspace_kept=kept)
 
@@ -137,17 +154,21 @@ class DockerLauncher:
                 self._engine().volumes.create(name, labels=labels(self._options, sandbox))
         return kept
 
-    def _own_folders(self, container: Any, image: str) -> None:
-        """New volumes on an image of somebody else belong to root: they are given to our user before the start."""
-        if CONTENT_LABEL in (self._engine().images.get(image).labels or {}):
+    def _own_folders(self, sandbox_id: str, image: Image) -> None:
+        """New volumes on an image of somebody else belong to root: they are given to our user."""
+        volumes = self._volumes(sandbox_id)
+        if self._toolbox.own(*volumes):
             return
-        for path in (self._options.workspace, STATE):
-            container.put_archive(path.rpartition("/")[0] or "/", _folder_entry(path.rpartition("/")[2]))
+        mounts = [Mount(self._options.workspace, volumes[0]), Mount(STATE, volumes[1])]
+        command = ["chown", USER, self._options.workspace, STATE]
+        giver = {"user": "0:0", "entrypoint": [], "network_mode": "none", "cap_drop": ["ALL"], "cap_add": ["CHOWN"]}
+        self._engine().containers.run(image.image_id, command, mounts=mounts, remove=True, **giver)
 
     def _remove(self, sandbox_id: str, keep_workspace: bool) -> None:
+        self._furnished.pop(sandbox_id, None)
         container = self._find(sandbox_id)
         if container is not None:
-            container.remove(force=True)
+            container.remove(force=True, v=True)
         for name in () if keep_workspace else self._volumes(sandbox_id):
             try:
                 self._engine().volumes.get(name).remove(force=True)
@@ -159,15 +180,6 @@ class DockerLauncher:
         found = self._engine().api.containers(all=True, filters=mine)
         volumes = self._engine().api.volumes(filters=mine).get("Volumes") or []
         return {thing["Labels"]["lucid.sandbox"] for thing in [*found, *volumes]}
-
-
-def _folder_entry(name: str) -> bytes:
-    entry = tarfile.TarInfo(name)
-    entry.type, entry.mode, entry.uid, entry.gid = tarfile.DIRTYPE, 0o755, 1000, 1000
-    content = io.BytesIO()
-    with tarfile.open(fileobj=content, mode="w") as archive:
-        archive.addfile(entry)
-    return content.getvalue()
 
 
 def _text(error: Exception) -> str:

@@ -15,7 +15,10 @@ MAIN = ["sleep", "infinity"]
 
 @dataclass(frozen=True)
 class DockerOptions:
-    """What the operator can choose. `memory` as Docker writes it ("2g"), `cpus` in cores."""
+    """What the operator can choose. `memory` as Docker writes it ("2g"), `cpus` in cores.
+
+    `images`: those allowed besides `image`. `toolbox_sources`: images to make the toolbox of; the first that is there.
+    """
 
     socket_path: str
     image: str
@@ -25,6 +28,8 @@ class DockerOptions:
     prefix: str
     workspace: str
     instance: str
+    images: tuple[str, ...] = ()
+    toolbox_sources: tuple[str, ...] = ()
 
 
 def container_name(options: DockerOptions, sandbox_id: str) -> str:

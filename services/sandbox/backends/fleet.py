@@ -48,9 +48,13 @@ class SandboxFleet:
         """See ports.Fleet."""
         return (await self._launchers.default()).confinement
 
-    def image(self, confinement: Confinement, asked: str) -> str:
+    async def image(self, confinement: Confinement, asked: str) -> str:
         """See ports.Fleet."""
-        return self._launchers.of(confinement).image(asked)
+        return await self._launchers.of(confinement).image(asked)
+
+    def images(self, confinement: Confinement) -> tuple[str, ...]:
+        """See ports.Fleet."""
+        return self._launchers.of(confinement).images()
 
     async def bring_up(self, sandbox: Sandbox) -> Arrival:
         """See ports.Fleet."""
@@ -177,8 +181,8 @@ class SandboxFleet:
     async def _boot(self, sandbox: Sandbox) -> None:
         launcher = self._launchers.of(sandbox.confinement)
         place = launcher.place(sandbox.sandbox_id)
-        argv = [place.python, "-I", "-S", "-u", "-c", boot_text()]
-        base = {"PATH": PATH, "LANG": "C.UTF-8", "LUCID_COMMAND": f"{sandbox.sandbox_id}/"}
+        argv = [*place.python, "-I", "-S", "-u", "-c", boot_text()]
+        base = {"PATH": _helpers_path(place), "LANG": "C.UTF-8", "LUCID_COMMAND": f"{sandbox.sandbox_id}/"}
         entrance = await asyncio.to_thread(self._control.bind, sandbox.sandbox_id)
         try:
             async with handing_over(self._folders.path(sandbox.sandbox_id), entrance) as handing:
@@ -250,14 +254,24 @@ def _hello(sandbox: Sandbox, place: Place, handing: Handing) -> dict[str, object
         "own_namespace": place.own_namespace,
         "git_socket": f"{place.run}/git.sock",
         "git_port": GIT_PORT,
-        "env": {**sandbox.env, **_variables(place)},
+        "env": {**place.variables, **sandbox.env, **_variables(place)},
+        "bash": list(place.bash),
     }
+
+
+def _helpers_path(place: Place) -> str:
+    return f"{place.programs}:{PATH}" if place.programs and place.own_programs else _path(PATH, place)
+
+
+def _path(path: str, place: Place) -> str:
+    """What the image has comes first."""
+    return f"{path}:{place.programs}" if place.programs else path
 
 
 def _variables(place: Place) -> dict[str, str]:
     """What every command finds; none of it is a secret."""
     return {
-        "PATH": PATH,
+        "PATH": _path(place.variables.get("PATH") or PATH, place),
         "HOME": f"{place.state}/home",
         "USER": "sandbox",
         "LOGNAME": "sandbox",

@@ -26,13 +26,17 @@ class UnconfinedLauncher:
             workspace=str(self._folders.workspace(sandbox_id)),
             state=str(self._folders.state(sandbox_id)),
             run=self._runs.get(sandbox_id, ""),
-            python=sys.executable,
+            python=(sys.executable,),
             own_namespace=False,
         )
 
-    def image(self, asked: str) -> str:
+    async def image(self, asked: str) -> str:
         """See ports.Launcher."""
         return ""
+
+    def images(self) -> tuple[str, ...]:
+        """See ports.Launcher."""
+        return ()
 
     async def launch(self, sandbox: Sandbox, run_directory: str) -> Arrival:
         """See ports.Launcher."""

@@ -1,5 +1,6 @@
 """Our values and the protos."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -63,9 +64,9 @@ def sandbox_to_proto(view: SandboxView) -> pb.Sandbox:
     )
 
 
-def env_from_proto(request: pb.CreateSandboxRequest) -> dict[str, str]:
+def env_from_proto(variables: Mapping[str, str]) -> dict[str, str]:
     """Variables for every command. Raises InvalidRequest for what no process could be given."""
-    env = dict(request.env)
+    env = dict(variables)
     if any(not name or "=" in name or "\0" in name + value for name, value in env.items()):
         raise InvalidRequest("env: names without '=', and no NUL anywhere.", field="env")
     if sum(len(name) + len(value) for name, value in env.items()) > MAX_ENV_BYTES:

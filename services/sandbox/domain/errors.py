@@ -45,6 +45,30 @@ class NoConfinement(LucidError):
     )
 
 
+class NoSuchImage(LucidError):
+    """Not on the engine, and not to be fetched."""
+
+    code = Code.NOT_FOUND
+    reason = "IMAGE_NOT_FOUND"
+    default = "There is no such image."
+
+
+class ImageUnsuitable(LucidError):
+    """Made for another CPU, or without a /bin/sh that runs."""
+
+    code = Code.FAILED_PRECONDITION
+    reason = "IMAGE_UNSUITABLE"
+    default = "No sandbox can be made of this image."
+
+
+class ImageNotAllowed(LucidError):
+    """Not on the operator's list (SANDBOX_IMAGES)."""
+
+    code = Code.INVALID_ARGUMENT
+    reason = "IMAGE_NOT_ALLOWED"
+    default = "The operator does not allow this image."
+
+
 class Fenced(LucidError):
     """The caller's lease epoch is lower than one that was seen: somebody else owns the session now."""
 

@@ -1,4 +1,4 @@
-"""The text given to `python3 -c`: takes the bundle from standard input and starts it."""
+"""The text that the interpreter is given as its program: takes the bundle from standard input and starts it."""
 
 from __future__ import annotations
 

@@ -65,7 +65,9 @@ class Helper:
         self._reaper.start()
         self._journal = Journal(os.path.join(state, "journal"))
         with self._journal.admitted(max(self._journal.epoch, hello["epoch"])):
-            self._commands = Commands(self._journal, Shell(workspace, state, hello["env"]), self._reaper, mark)
+            self._commands = Commands(
+                self._journal, Shell(workspace, state, hello["env"], hello.get("bash") or ()), self._reaper, mark
+            )
         beneath = Beneath(workspace)
         snapshots, edits = Snapshots(beneath, state, self._reaper, mark), Edits(beneath, self._journal)
         self.about = {"version": VERSION, "build": build, "pid": os.getpid(), "survivors": self._survivors}

@@ -2,11 +2,14 @@
 
 A shell that lives on dies of `exit`, `set -e`, `exec` and `kill $$`; a fresh one has nothing to lose.
 """
-# ruff: noqa: PTH105, PTH112, PTH118, PTH123
+# ruff: noqa: PTH105, PTH110, PTH112, PTH118, PTH123
 
 from __future__ import annotations
 
+import json
 import os
+import shlex
+from collections.abc import Sequence
 
 from .processes import MARK
 
@@ -27,18 +30,42 @@ WRAPPER = "; ".join(
         'eval "$(<"$__lucid_folder/command")"',
     )
 )
+BASH = "/bin/bash"
 NOT_CARRIED = ("SHLVL=", "PWD=", "SHELLOPTS=", "BASHOPTS=", "LUCID_COMMAND=", "_=")
 
 
 class Shell:
-    """Knows where the next command starts and with which variables."""
+    """Knows where the next command starts and with which variables.
 
-    def __init__(self, workspace: str, state: str, env: dict[str, str]) -> None:
+    `bash`: how one is started where the image has none.
+    """
+
+    def __init__(self, workspace: str, state: str, env: dict[str, str], bash: Sequence[str] = ()) -> None:
         self.workspace = workspace
         self._state = state
         self._carried = os.path.join(state, "carried.sh")
         self._cwd_file = os.path.join(state, "carried.cwd")
-        self.env = env
+        self._bash = list(bash) if bash and not os.access(BASH, os.X_OK) else [BASH]
+        self.env = env if os.path.exists(env.get("SHELL", BASH)) else {**env, "SHELL": "/bin/sh"}
+        self._renew(os.path.join(state, "carried.env"))
+
+    def _renew(self, path: str) -> None:
+        """What the sandbox was started with may be other than the last time; what is carried must not hide that."""
+        try:
+            with open(path, encoding="utf-8") as file:
+                before = json.load(file)
+        except (OSError, ValueError):
+            before = self.env
+        changed = [name for name in {*before, *self.env} if before.get(name) != self.env.get(name)]
+        lines = [
+            f"export {name}={shlex.quote(self.env[name])}" if name in self.env else f"unset -v {name}"
+            for name in changed
+            if name.isidentifier()
+        ]
+        if lines and os.path.exists(self._carried):
+            with open(self._carried, "a", encoding="utf-8", errors="surrogateescape") as file:
+                file.write("\n" + "\n".join(lines) + "\n")
+        self._replace(path, json.dumps(self.env).encode())
 
     def folder_of(self, key: str) -> str:
         """Where a command's text, output and state lie."""
@@ -57,7 +84,7 @@ class Shell:
 
     def argv(self, key: str, cwd: str) -> list[str]:
         """What to start."""
-        return ["/bin/bash", "--noprofile", "--norc", "-c", WRAPPER, "bash", self.folder_of(key), self._carried, cwd]
+        return [*self._bash, "--noprofile", "--norc", "-c", WRAPPER, "bash", self.folder_of(key), self._carried, cwd]
 
     def environ(self, key: str) -> dict[str, str]:
         """The variables to start it with."""

@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import RowMapping, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from services.sandbox.domain.errors import SandboxNotFound
 from services.sandbox.domain.models import Confinement, Sandbox
 from services.sandbox.store.tables import sandboxes
 from services.storage.database import Database
@@ -30,12 +31,24 @@ class SqlSandboxStore:
             async with self._database.begin() as connection:
                 await connection.execute(insert(sandboxes).values(_row(sandbox)))
         except IntegrityError:
-            renewed = {name: value for name, value in _row(sandbox).items() if name in ("env", "git_config", "removed")}
-            async with self._database.begin() as connection:
-                await connection.execute(
-                    update(sandboxes).where(sandboxes.c.sandbox_id == sandbox.sandbox_id).values(renewed)
-                )
+            await self._renew(sandbox, "git_config", "removed")
         return await self.get(sandbox.sandbox_id) or sandbox
+
+    async def reconfigure(self, sandbox: Sandbox) -> Sandbox:
+        """See ports.SandboxStore."""
+        await self._renew(sandbox, "image", "env", "removed")
+        row = await self.get(sandbox.sandbox_id)
+        if row is None:
+            raise SandboxNotFound
+        return row
+
+    async def _renew(self, sandbox: Sandbox, *columns: str) -> None:
+        row = _row(sandbox)
+        renewed = {name: row[name] for name in columns}
+        async with self._database.begin() as connection:
+            await connection.execute(
+                update(sandboxes).where(sandboxes.c.sandbox_id == sandbox.sandbox_id).values(renewed)
+            )
 
     async def raise_epoch(self, sandbox_id: str, epoch: int) -> bool:
         """See ports.SandboxStore."""

@@ -24,7 +24,7 @@ class SandboxOrder:
 
 async def create_sandbox(ports: Ports, user_id: str | None, order: SandboxOrder) -> tuple[SandboxView, Arrival]:
     """Safe to repeat. Raises SandboxNotFound for an id that is somebody else's, or that is deleted meanwhile; Fenced,
-    NoConfinement, SandboxUnavailable."""
+    NoConfinement, SandboxUnavailable, ImageNotAllowed, NoSuchImage, ImageUnsuitable."""
     if user_id is not None and order.owner_id != user_id:
         raise SandboxNotFound
     known = await ports.store.get(order.sandbox_id)
@@ -32,16 +32,16 @@ async def create_sandbox(ports: Ports, user_id: str | None, order: SandboxOrder)
         if (known.owner_id, known.session_id) != (order.owner_id, order.session_id):
             raise SandboxNotFound
         await check_epoch(ports, known, order.epoch)
-        sandbox = replace(known, env=order.env, git_config=order.git_config, removed=False)
+        sandbox = replace(known, git_config=order.git_config, removed=False)
     else:
         sandbox = await _new(ports, order)
     sandbox = await ports.store.put(sandbox)
     arrival = await ports.fleet.bring_up(sandbox)
-    await _still_wanted(ports, sandbox)
+    await still_wanted(ports, sandbox)
     return SandboxView(sandbox, ports.fleet.state(sandbox.sandbox_id), ports.fleet.workspace(sandbox)), arrival
 
 
-async def _still_wanted(ports: Ports, sandbox: Sandbox) -> None:
+async def still_wanted(ports: Ports, sandbox: Sandbox) -> None:
     """Who deletes it while it is made waits for it, and takes it down; unless that had come before the row."""
     row = await ports.store.get(sandbox.sandbox_id)
     if row is None:
@@ -56,7 +56,7 @@ async def _new(ports: Ports, order: SandboxOrder) -> Sandbox:
         sandbox_id=order.sandbox_id,
         owner_id=order.owner_id,
         session_id=order.session_id,
-        image=ports.fleet.image(confinement, order.image),
+        image=await ports.fleet.image(confinement, order.image),
         env=order.env,
         git_config=order.git_config,
         confinement=confinement,

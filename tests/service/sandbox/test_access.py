@@ -7,6 +7,7 @@ from typing import Any
 
 import grpc
 import pytest
+from lucid.sandbox.v1 import images_pb2
 from lucid.sandbox.v1 import sandbox_pb2 as pb
 
 from services.rpc.identity import Verifier, service_metadata, sign_access_token, user_metadata
@@ -36,6 +37,7 @@ def requests(sandbox_id: str) -> dict[str, Any]:
             sandbox_id=sandbox_id, edit_id="e", path="file", create=pb.EditFileRequest.Create(content="x")
         ),
         "CreateSnapshot": pb.CreateSnapshotRequest(sandbox_id=sandbox_id),
+        "ConfigureSandbox": images_pb2.ConfigureSandboxRequest(sandbox_id=sandbox_id),
     }
 
 
@@ -50,6 +52,7 @@ INVALID = {
     "ReadFile": {"path": ""},
     "EditFile": {"edit_id": ""},
     "CreateSnapshot": {"since_tree": "HEAD"},
+    "ConfigureSandbox": {"image": "x" * 301},
 }
 
 
@@ -77,8 +80,8 @@ async def refusal(channel: grpc.aio.Channel, method: str, request: Any, metadata
 
 
 def test_every_method_has_a_row() -> None:
-    # GetStatus is about no sandbox: it has no owner and no field.
-    assert sorted([*METHODS, "GetStatus"]) == sorted(method.name for method in SERVICE.methods)
+    # GetStatus and ListImages are about no sandbox: they have no owner and no field.
+    assert sorted([*METHODS, "GetStatus", "ListImages"]) == sorted(method.name for method in SERVICE.methods)
     assert sorted(INVALID) == METHODS
 
 
@@ -91,6 +94,35 @@ async def test_get_status(channel: grpc.aio.Channel) -> None:
     assert (before.confinement, before.ready_sandboxes) == (pb.Sandbox.CONFINEMENT_BUBBLEWRAP, 0)
     await call(channel, "CreateSandbox", requests(new_id("sbx"))["CreateSandbox"], service_metadata(KEY, OWNER))
     assert (await call(channel, "GetStatus", status, service)).ready_sandboxes == 1
+
+
+async def test_list_images(channel: grpc.aio.Channel) -> None:
+    request = images_pb2.ListImagesRequest()
+    assert await refusal(channel, "ListImages", request, ()) == ("UNAUTHENTICATED", "UNAUTHENTICATED")
+    assert await refusal(channel, "ListImages", request, ME) == ("PERMISSION_DENIED", "INTERNAL_ONLY")
+    # Under bubblewrap there are none.
+    assert not (await call(channel, "ListImages", request, service_metadata(KEY, "sessions"))).images
+
+
+async def test_other_variables_are_a_sandbox_made_again(channel: grpc.aio.Channel) -> None:
+    me = service_metadata(KEY, OWNER)
+    asked = requests(new_id("sbx"))
+    asked["CreateSandbox"].env["WHO"] = "me"
+    await call(channel, "CreateSandbox", asked["CreateSandbox"], me)
+    configure, run = asked["ConfigureSandbox"], asked["RunCommand"]
+    assert (await call(channel, "ConfigureSandbox", configure, me)).remade, "no variables are others than those before"
+    configure.env["WHO"] = "you"
+    run.command_id, run.command = "first", "export KEPT=1; echo $WHO >who; exit 3"
+    assert (await call(channel, "RunCommand", run, me)).exit.exit_code == 3
+    assert (await call(channel, "ConfigureSandbox", configure, me)).remade
+    assert not (await call(channel, "ConfigureSandbox", configure, me)).remade
+    run.command_id, run.command = "second", 'cat who; echo "$WHO $KEPT"'
+    assert (await call(channel, "RunCommand", run, me)).exit.head == b"\nyou 1\n"
+    await call(channel, "CreateSandbox", asked["CreateSandbox"], me)
+    run.command_id, run.command = "third", "echo $WHO"
+    assert (await call(channel, "RunCommand", run, me)).exit.head == b"you\n"
+    configure.env["A"] = "x\0y"
+    assert await refusal(channel, "ConfigureSandbox", configure, me) == ("INVALID_ARGUMENT", "INVALID_REQUEST")
 
 
 async def test_identity(channel: grpc.aio.Channel) -> None:
@@ -154,7 +186,7 @@ async def test_an_owner_that_was_followed_by_another_is_fenced(channel: grpc.aio
     asked = requests(new_id("sbx"))
     asked["CreateSandbox"].epoch = 3
     await call(channel, "CreateSandbox", asked["CreateSandbox"], me)
-    for method in ("CreateSandbox", "RunCommand", "EditFile", "CreateSnapshot"):
+    for method in ("CreateSandbox", "RunCommand", "EditFile", "CreateSnapshot", "ConfigureSandbox"):
         asked[method].epoch = 2
         assert await refusal(channel, method, asked[method], me) == ("ABORTED", "FENCED")
         asked[method].epoch = 3
