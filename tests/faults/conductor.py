@@ -37,7 +37,6 @@ class Trap:
 
     async def spring(self, reached: Reached) -> None:
         """Lets it happen; what goes wrong in it is kept for the one who has set it."""
-        self.reached = True
         try:
             await self.fault(reached)
         except Exception as error:
@@ -76,12 +75,10 @@ class Conductor:
         """Disarms what has not sprung."""
         self._traps.clear()
 
-    def disarm(self, trap: Trap) -> bool:
-        """Whether it had not sprung yet, and will not."""
+    def disarm(self, trap: Trap) -> None:
+        """It will not spring any more, unless it was reached already."""
         if trap in self._traps:
             self._traps.remove(trap)
-            return True
-        return False
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         waiting: set[asyncio.Task[None]] = set()
@@ -120,6 +117,7 @@ class Conductor:
                     trap.after -= 1
                     return None
                 self._traps.remove(trap)
+                trap.reached = True
                 return trap
         return None
 

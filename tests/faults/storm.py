@@ -95,7 +95,8 @@ class Storm:
                 async with asyncio.timeout(POINT_SECONDS):
                     await trap.sprung.wait()
                 return
-            if not self.world.conductor.disarm(trap):
+            self.world.conductor.disarm(trap)
+            if trap.reached:
                 await trap.sprung.wait()
                 return
         awake = [worker.name for worker in self.world.workers.values() if worker.runs and not worker.stopped]
