@@ -49,6 +49,10 @@ class SessionIn(PolicyIn):
         """As the protos have it; not set = as far as the installation allows."""
         return epb.NetworkMode.Value(f"NETWORK_MODE_{(self.network or 'unspecified').upper()}")
 
+    image: str | None = Field(None, max_length=300)
+    setup: str | None = Field(None, max_length=32768)
+    env: dict[str, str] | None = Field(None, max_length=100)
+
 
 class SessionOut(BaseModel):
     """`mock`: the demo model answers."""
@@ -127,6 +131,7 @@ def _request(body: SessionIn, model: str) -> pb.CreateSessionRequest:
         budget=None if body.budget is None else body.budget.message(),
         fallback_model=body.fallbackModel or "",
         network=body.network_mode,
+        environment=pb.Environment(image=body.image or "", setup=body.setup or "", env=body.env or {}),
     )
     if body.repoUrl:
         request.repository.url = body.repoUrl
