@@ -124,6 +124,7 @@ class TreeEntry:
     directory: bool
     size: int
     symlink: bool
+    not_entered: bool = False
 
 
 @dataclass(frozen=True)
@@ -132,6 +133,7 @@ class Tree:
 
     entries: tuple[TreeEntry, ...]
     truncated: bool
+    next_page_token: str = ""
 
 
 @dataclass(frozen=True)
@@ -182,11 +184,16 @@ class EditOrder:
 
 @dataclass(frozen=True)
 class Edited:
-    """The file after the edit."""
+    """The file after the edit, and what was changed (nothing is told of a repeat but the counts)."""
 
     etag: str
     lines: int
     repeated: bool
+    unified_diff: str = ""
+    added: int = 0
+    removed: int = 0
+    binary: bool = False
+    diff_truncated: bool = False
 
 
 @dataclass(frozen=True)
