@@ -10,6 +10,7 @@ from lucid.sessions.v1 import sessions_pb2 as pb
 
 from services.rpc.errors import InvalidRequest
 from services.rpc.paging import decode_token, encode_token
+from services.sessions.domain.environment import Environment, checked_setup, checked_variables
 from services.sessions.domain.models import Confirmation, NewSession, Policy, Repository, SessionRecord
 from services.sessions.domain.policy import from_budget, to_budget
 
@@ -69,7 +70,17 @@ def new_session(owner_id: str, request: pb.CreateSessionRequest) -> NewSession:
             from_budget(request.budget),
             storable("fallback_model", request.fallback_model),
         ),
+        environment=_environment(request.environment),
     )
+
+
+def _environment(wish: pb.Environment) -> Environment:
+    """What a caller wants the sandbox to be made with. Raises InvalidRequest."""
+    try:
+        setup, variables = checked_setup(wish.setup), checked_variables(wish.env)
+    except ValueError as error:
+        raise InvalidRequest(f"environment: {error}", field="environment") from error
+    return Environment(wish.image, setup, wish.setup_seconds, variables)
 
 
 def policy_change(request: pb.ConfigureSessionRequest) -> Callable[[Policy], Policy]:

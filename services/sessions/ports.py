@@ -16,6 +16,7 @@ from services.sessions.domain.work import (
     Gate,
     Push,
     Snapshot,
+    Surroundings,
 )
 
 Transition = Callable[[SessionRecord], Change]
@@ -140,6 +141,13 @@ class Workspace(Protocol):
 
     async def create(self, record: SessionRecord, gate: Gate | None) -> Confinement:
         """Makes it, or brings it back on its kept workspace. Safe to repeat."""
+
+    async def images(self) -> tuple[str, ...]:
+        """Those that may be asked for, the default first; `*` stands for any characters. Empty: there are none."""
+
+    async def configure(self, record: SessionRecord, image: str, variables: Mapping[str, str]) -> Surroundings:
+        """Gives it another image (empty: the default one) and other variables. Where that changes anything it is made
+        again on its kept workspace. Safe to repeat."""
 
     def run(
         self, record: SessionRecord, key: str, command: str, timeout_ms: int, cwd: str = ""

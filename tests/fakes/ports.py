@@ -6,7 +6,7 @@ failures instead of answers.
 
 import asyncio
 import difflib
-from collections.abc import AsyncGenerator, Callable, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
@@ -38,6 +38,7 @@ from services.sessions.domain.work import (
     Push,
     ReplaceText,
     Snapshot,
+    Surroundings,
     ToolFailure,
 )
 from services.sessions.ports import EventStore, Limits, LiveHub, Ports, Signals
@@ -169,6 +170,9 @@ class Place:
     opened: dict[str, PullRequestChanged] = field(default_factory=dict)
     refuse: ToolFailure | None = None
     hang: bool = False
+    allowed: tuple[str, ...] = ()
+    unsuitable: tuple[str, ...] = ()
+    surroundings: tuple[str, dict[str, str]] | None = None
     _ended: dict[str, CommandEnded] = field(default_factory=dict)
 
     async def _reach(self) -> None:
@@ -182,6 +186,22 @@ class Place:
     async def create(self, record: SessionRecord, gate: Gate | None) -> Confinement:
         self.creates += 1
         return Confinement("bubblewrap", "", "/workspace", True)
+
+    async def images(self) -> tuple[str, ...]:
+        await self._reach()
+        return self.allowed
+
+    async def configure(self, record: SessionRecord, image: str, variables: Mapping[str, str]) -> Surroundings:
+        await self._reach()
+        if image and self.allowed and image not in self.allowed:
+            raise ToolFailure("IMAGE_NOT_ALLOWED", f"The image {image} is not on the operator's list.")
+        if image in self.unsuitable:
+            raise ToolFailure("IMAGE_UNSUITABLE", f"The image {image} is made for riscv64.")
+        default = self.allowed[0] if self.allowed else ""
+        wanted = ((image or default) if self.allowed else "", dict(variables))
+        remade = wanted != (self.surroundings or (default, {}))
+        self.surroundings = wanted
+        return Surroundings(wanted[0], remade)
 
     async def run(
         self, record: SessionRecord, key: str, command: str, timeout_ms: int, cwd: str = ""

@@ -40,6 +40,9 @@ class SessionIn(PolicyIn):
     apiKey: str | None = Field(None, max_length=500)
     gitUserName: str | None = Field(None, max_length=200)
     gitUserEmail: str | None = Field(None, max_length=320)
+    image: str | None = Field(None, max_length=300)
+    setup: str | None = Field(None, max_length=32768)
+    env: dict[str, str] | None = Field(None, max_length=100)
 
 
 class SessionOut(BaseModel):
@@ -118,6 +121,7 @@ def _request(body: SessionIn, model: str) -> pb.CreateSessionRequest:
         confirmation=body.mode,
         budget=None if body.budget is None else body.budget.message(),
         fallback_model=body.fallbackModel or "",
+        environment=pb.Environment(image=body.image or "", setup=body.setup or "", env=body.env or {}),
     )
     if body.repoUrl:
         request.repository.url = body.repoUrl

@@ -1,5 +1,6 @@
 """A command from its start to its end, in the log and live, whoever asked for it."""
 
+from collections.abc import Mapping
 from contextlib import aclosing
 
 from lucid.sessions.v1.event_pb2 import CHANNEL_STDOUT, CommandCompleted, CommandStarted
@@ -11,7 +12,13 @@ from services.sessions.domain.work import CommandEnded, CommandOutput
 
 
 async def record_command(
-    journal: Journal, item_id: str, parent: str, command: str, timeout_ms: int = 0, cwd: str = "."
+    journal: Journal,
+    item_id: str,
+    parent: str,
+    command: str,
+    timeout_ms: int = 0,
+    cwd: str = ".",
+    labels: Mapping[str, str] | None = None,
 ) -> CommandCompleted:
     """Runs a command of Lucid's own (such as a clone) under the item's id, at most once, and records it.
 
@@ -22,7 +29,12 @@ async def record_command(
         started = CommandStarted(command=command, cwd=f"{WORKSPACE}/{cwd}".removesuffix("/."), timeout_ms=timeout_ms)
         await journal.append(
             journal.draft(
-                key=f"{item_id}:started", item_id=item_id, parent=parent, system=True, command_started=started
+                key=f"{item_id}:started",
+                item_id=item_id,
+                parent=parent,
+                system=True,
+                labels=labels or {},
+                command_started=started,
             )
         )
     ended = await follow_command(journal, item_id, command, timeout_ms, cwd)

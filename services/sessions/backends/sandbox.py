@@ -1,10 +1,11 @@
 """The Workspace port over the sandbox service."""
 
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import aclosing, contextmanager
 
 import grpc
 from lucid.sandbox.v1 import sandbox_pb2 as pb
+from lucid.sandbox.v1.images_pb2 import ConfigureSandboxRequest, ListImagesRequest
 from lucid.sessions.v1.event_pb2 import CommandCompleted, FileEdited
 
 from services.rpc.identity import service_metadata
@@ -24,6 +25,7 @@ from services.sessions.domain.work import (
     Gate,
     ReplaceText,
     Snapshot,
+    Surroundings,
     ToolFailure,
 )
 
@@ -52,6 +54,21 @@ class SandboxWorkspace:
             answer = await self._for(record).create_sandbox(request)
         level = pb.Sandbox.Confinement.Name(answer.sandbox.confinement).removeprefix("CONFINEMENT_").lower()
         return Confinement(level, answer.sandbox.image, answer.sandbox.workspace, answer.workspace_kept, answer.created)
+
+    async def images(self) -> tuple[str, ...]:
+        """Those that may be asked for."""
+        client = self._client.acting_as(service_metadata(self._key, "sessions"))
+        with in_our_words():
+            return tuple((await client.list_images(ListImagesRequest())).images)
+
+    async def configure(self, record: SessionRecord, image: str, variables: Mapping[str, str]) -> Surroundings:
+        """Gives it another image and other variables."""
+        request = ConfigureSandboxRequest(
+            sandbox_id=record.sandbox_id, image=image, env=variables, epoch=record.lease_epoch
+        )
+        with _brought_back():
+            answer = await self._for(record).configure_sandbox(request)
+        return Surroundings(answer.image, answer.remade)
 
     async def run(
         self, record: SessionRecord, key: str, command: str, timeout_ms: int, cwd: str = ""
@@ -136,6 +153,8 @@ def _create_request(record: SessionRecord, gate: Gate | None) -> pb.CreateSandbo
         sandbox_id=record.sandbox_id,
         owner_id=record.owner_id,
         session_id=record.session_id,
+        image=record.environment.image,
+        env=record.environment.variables,
         git_config=[pb.GitConfigEntry(key=key, value=value) for key, value in pairs],
         epoch=record.lease_epoch,
     )

@@ -51,6 +51,14 @@ class UnknownModel(LucidError):
     default = "This model is not known here."
 
 
+class ImageNotAllowed(LucidError):
+    """Not on the operator's list."""
+
+    code = Code.INVALID_ARGUMENT
+    reason = "IMAGE_NOT_ALLOWED"
+    default = "The operator does not allow this image."
+
+
 class NoModelKey(LucidError):
     """The model's provider has no key."""
 
@@ -121,6 +129,14 @@ class QueueFull(LucidError):
     code = Code.RESOURCE_EXHAUSTED
     reason = "QUEUE_FULL"
     default = "Too many messages wait already."
+
+
+class SandboxAway(LucidError):
+    """The sandbox cannot be reached now."""
+
+    code = Code.UNAVAILABLE
+    reason = "SANDBOX_AWAY"
+    default = "The sandbox cannot be reached now; try again."
 
 
 class StoreUnavailable(LucidError):

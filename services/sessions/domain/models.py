@@ -8,6 +8,8 @@ from enum import Enum
 
 from lucid.sessions.v1.event_pb2 import Event, PullRequestChanged
 
+from services.sessions.domain.environment import NOTHING as NO_ENVIRONMENT
+from services.sessions.domain.environment import Environment
 from services.sessions.domain.waiting import NOTHING, Waiting
 
 
@@ -94,6 +96,7 @@ class SessionRecord:
     wake_at: float = 0.0
     now: float = 0.0
     policy: Policy = Policy()
+    environment: Environment = NO_ENVIRONMENT
     create_time: float = 0.0
     update_time: float = 0.0
     pull_request: PullRequestChanged | None = None
@@ -114,6 +117,7 @@ class NewSession:
     git_user_email: str = ""
     model_api_key: str = ""
     policy: Policy = Policy()
+    environment: Environment = NO_ENVIRONMENT
 
 
 @dataclass(frozen=True)

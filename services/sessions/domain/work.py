@@ -19,6 +19,14 @@ class Confinement:
 
 
 @dataclass(frozen=True)
+class Surroundings:
+    """What a sandbox is made with now. `remade`: it was made again for that. Empty `image`: it has none."""
+
+    image: str
+    remade: bool
+
+
+@dataclass(frozen=True)
 class CommandBegun:
     """The command runs, or ran: `attached` says that an earlier call had started it."""
 

@@ -2,7 +2,7 @@
 
 import re
 import shlex
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Iterator, Mapping
 
 from lucid.sessions.v1.event_pb2 import (
     CommandCompleted,
@@ -12,6 +12,7 @@ from lucid.sessions.v1.event_pb2 import (
     SandboxChanged,
 )
 
+from services.sessions.domain.environment import CONFIG_FILE
 from services.sessions.domain.models import Repository, SessionRecord
 from services.sessions.domain.work import (
     CommandBegun,
@@ -24,10 +25,12 @@ from services.sessions.domain.work import (
     Gate,
     Push,
     Snapshot,
+    Surroundings,
     ToolFailure,
 )
 from services.sessions.replay.recording import is_persons
 from services.sessions.replay.script import NotRecorded, Script
+from services.sessions.replay.surroundings import next_surroundings
 
 _CLONE = re.compile(r" -- (\S+|'[^']*') ")
 _LINE = re.compile(r"^ *(\d+)\t(.*)$")
@@ -57,6 +60,15 @@ class PlayedPlace:
                 break
         return Confinement("", "", "", True, created=False)
 
+    async def images(self) -> tuple[str, ...]:
+        """Any: what was asked for then was allowed."""
+        return ("*",)
+
+    async def configure(self, record: SessionRecord, image: str, variables: Mapping[str, str]) -> Surroundings:
+        """As it was made then."""
+        found = next_surroundings(self._script.ahead())
+        return Surroundings(image, False) if found is None else Surroundings(found.sandbox_changed.image, True)
+
     async def run(
         self, record: SessionRecord, key: str, command: str, timeout_ms: int, cwd: str = ""
     ) -> AsyncGenerator[CommandFrame, None]:
@@ -80,6 +92,8 @@ class PlayedPlace:
 
     async def read(self, record: SessionRecord, path: str, offset: int = 0, limit: int = 0) -> FileContent:
         """A file that shows as it did then; a preview is made of what was shown then."""
+        if path.endswith(CONFIG_FILE):  # what it said is asked for by the session
+            raise ToolFailure("FILE_NOT_FOUND", "")
         result = self._script.result_of_call()
         if result is None:
             raise NotRecorded("a file")
