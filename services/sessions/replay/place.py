@@ -10,6 +10,7 @@ from lucid.sessions.v1.event_pb2 import (
     Event,
     PullRequestChanged,
     SandboxChanged,
+    StatusChanged,
 )
 
 from services.sessions.domain.environment import CONFIG_FILE
@@ -127,7 +128,11 @@ class PlayedPlace:
         for event in self._script.ahead():
             if event.WhichOneof("payload") == kind:
                 yield event
-            elif event.HasField("tool_call_completed") or event.HasField("turn_completed"):
+            elif (
+                event.HasField("tool_call_completed")
+                or event.HasField("turn_completed")
+                or event.status_changed.phase == StatusChanged.PHASE_RUNNING
+            ):
                 return
 
     async def delete(self, record: SessionRecord) -> None:
