@@ -73,7 +73,7 @@ class Images:
         if is_ours or not toolbox:
             return Image(found.id, is_ours, variables, volumes)
         seen = self._look(name, found.id, toolbox)
-        passwd, group = _accounts(seen["passwd"], seen["group"])
+        passwd, group = accounts(seen["passwd"], seen["group"])
         return Image(found.id, is_ours, variables, volumes, passwd, group)
 
     def _same_cpu(self, name: str, its: str) -> None:
@@ -123,7 +123,7 @@ def _has_tag(name: str) -> bool:
     return ":" in name.rpartition("/")[2] or "@" in name
 
 
-def _accounts(passwd: str, group: str) -> tuple[str, str]:
+def accounts(passwd: str, group: str) -> tuple[str, str]:
     """Its own accounts and ours; nothing where it has one with our number."""
     if any(line.split(":")[2:3] == [str(UID)] for line in passwd.splitlines()):
         return "", ""
