@@ -52,7 +52,7 @@ def image(request: pytest.FixtureRequest) -> Iterator[str]:
 
 
 def events_of(log: list[Event], kind: str) -> list[Any]:
-    return [getattr(event, kind) for event in log if event.HasField(kind)]
+    return [getattr(event, kind) for event in log if event.WhichOneof("payload") == kind]
 
 
 @pytest.mark.parametrize("image", ["bubblewrap", pytest.param("docker", marks=pytest.mark.docker)], indirect=True)
