@@ -6,7 +6,7 @@ failures instead of answers.
 
 import asyncio
 import difflib
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
@@ -41,10 +41,10 @@ from services.sessions.domain.work import (
     Push,
     ReplaceText,
     Snapshot,
-    Surroundings,
     ToolFailure,
 )
 from services.sessions.ports import EventStore, Limits, LiveHub, Ports, Signals
+from tests.fakes.images import Images
 from tests.fakes.scripted_model import Model, OneModel, Script
 
 SESSION = "ses_01TEST000000000000000000"
@@ -159,7 +159,7 @@ class Ran:
 
 
 @dataclass
-class Place:
+class Place(Images):
     """Workspace and forge in one. `away`: how many calls cannot reach it; `starts`: keys that really ran."""
 
     commands: Callable[[str], Ran] = lambda _: Ran(b"ok\n")
@@ -174,9 +174,6 @@ class Place:
     opened: dict[str, PullRequestChanged] = field(default_factory=dict)
     refuse: ToolFailure | None = None
     hang: bool = False
-    allowed: tuple[str, ...] = ()
-    unsuitable: tuple[str, ...] = ()
-    surroundings: tuple[str, dict[str, str]] | None = None
     _ended: dict[str, CommandEnded] = field(default_factory=dict)
 
     async def _reach(self) -> None:
@@ -192,22 +189,6 @@ class Place:
         return Confinement(
             "bubblewrap", "", "/workspace", True, True, NetworkMode.NETWORK_MODE_LIST, ("a.example:443",)
         )
-
-    async def images(self) -> tuple[str, ...]:
-        await self._reach()
-        return self.allowed
-
-    async def configure(self, record: SessionRecord, image: str, variables: Mapping[str, str]) -> Surroundings:
-        await self._reach()
-        if image and self.allowed and image not in self.allowed:
-            raise ToolFailure("IMAGE_NOT_ALLOWED", f"The image {image} is not on the operator's list.")
-        if image in self.unsuitable:
-            raise ToolFailure("IMAGE_UNSUITABLE", f"The image {image} is made for riscv64.")
-        default = self.allowed[0] if self.allowed else ""
-        wanted = ((image or default) if self.allowed else "", dict(variables))
-        remade = wanted != (self.surroundings or (default, {}))
-        self.surroundings = wanted
-        return Surroundings(wanted[0], remade)
 
     async def run(
         self, record: SessionRecord, key: str, command: str, timeout_ms: int, cwd: str = ""
