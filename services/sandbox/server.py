@@ -32,7 +32,11 @@ from services.sandbox.usecases.reconcile import find_again, reconcile
 from services.storage.database import Database
 
 SERVICE = sandbox_pb2.DESCRIPTOR.services_by_name["SandboxService"]
-_USER = frozenset({"GetSandbox", "ListTree", "ReadFile"})
+_FILES_TO_LOOK_AT = {
+    *("ListTree", "ReadFile", "StatFile", "DownloadFile"),
+    *("SearchFiles", "WatchFiles", "ExportArchive"),
+}
+_USER = frozenset({"GetSandbox", *_FILES_TO_LOOK_AT})
 log = get_logger(__name__)
 
 

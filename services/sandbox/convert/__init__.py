@@ -24,7 +24,6 @@ from services.sandbox.domain.models import (
     Snapshot,
     Started,
     State,
-    Tree,
 )
 
 STATES = {
@@ -133,15 +132,6 @@ def _exit_to_proto(frame: Exit) -> pb.RunCommandResponse.Exit:
     elif frame.signal:
         message.signal = frame.signal
     return message
-
-
-def tree_to_proto(tree: Tree) -> pb.ListTreeResponse:
-    """A listing."""
-    entries = [
-        pb.ListTreeResponse.Entry(path=entry.path, directory=entry.directory, size=entry.size, symlink=entry.symlink)
-        for entry in tree.entries
-    ]
-    return pb.ListTreeResponse(entries=entries, truncated=tree.truncated)
 
 
 def edit_from_proto(request: pb.EditFileRequest) -> EditOrder:

@@ -121,6 +121,7 @@ class TreeEntry:
     directory: bool
     size: int
     symlink: bool
+    not_entered: bool = False
 
 
 @dataclass(frozen=True)
@@ -129,6 +130,7 @@ class Tree:
 
     entries: tuple[TreeEntry, ...]
     truncated: bool
+    next_page_token: str = ""
 
 
 @dataclass(frozen=True)
@@ -179,11 +181,16 @@ class EditOrder:
 
 @dataclass(frozen=True)
 class Edited:
-    """The file after the edit."""
+    """The file after the edit, and what was changed (nothing is told of a repeat but the counts)."""
 
     etag: str
     lines: int
     repeated: bool
+    unified_diff: str = ""
+    added: int = 0
+    removed: int = 0
+    binary: bool = False
+    diff_truncated: bool = False
 
 
 @dataclass(frozen=True)

@@ -20,8 +20,7 @@ from .beneath import Beneath, refusal
 from .command import Follower
 from .commands import Commands
 from .connection import Connection
-from .edits import Edits
-from .files import list_tree, read_file
+from .file_desk import FileDesk
 from .frames import CANCEL, CREDIT, REQUEST, SIZE, Refusal, unpack
 from .journal import Journal
 from .reaper import Reaper
@@ -69,14 +68,13 @@ class Helper:
                 self._journal, Shell(workspace, state, hello["env"], hello.get("bash") or ()), self._reaper, mark
             )
         beneath = Beneath(workspace)
-        snapshots, edits = Snapshots(beneath, state, self._reaper, mark), Edits(beneath, self._journal)
+        snapshots = Snapshots(beneath, state, self._reaper, mark)
+        self._files = FileDesk(beneath, self._journal, self._reaper, state, mark)
         self.about = {"version": VERSION, "build": build, "pid": os.getpid(), "survivors": self._survivors}
         self._answers: dict[str, Callable[[dict[str, Any], bytes], Any]] = {
             "hello": lambda request, _: ({**self.about, "busy": self._is_busy(), "epoch": self._journal.epoch}, b""),
             "stop": lambda request, _: ({"ended": self._commands.stop(request["id"])}, b""),
-            "read": lambda request, _: read_file(beneath, request["path"], request["offset"], request["limit"]),
-            "tree": lambda request, _: list_tree(beneath, request["path"], request["depth"], request["max_entries"]),
-            "edit": edits.apply,
+            **self._files.answers,
             "snapshot": lambda request, _: self._snapshot(snapshots, request),
         }
 
@@ -124,6 +122,8 @@ class Helper:
             request, blob = unpack(payload)
             if request["op"] == "run":
                 self._run(connection, stream, request)
+            elif request["op"] in self._files.streams:
+                self._open(connection, stream, request)
             else:
                 quick = request["op"] in ("stop", "end", "hello")
                 (self._stops if quick else self._waiting).put(Request(connection, stream, request, blob))
@@ -150,6 +150,20 @@ class Helper:
 
         self._guarded(connection, stream, answer)
         connection.followers.pop(stream, None)
+
+    def _open(self, connection: Connection, stream: int, request: dict[str, Any]) -> None:
+        """A file, a search, a watch or an archive: an answer in parts, by a thread of its own."""
+        connection.followers[stream] = Follower(0)
+
+        def answer() -> None:
+            self._guarded(connection, stream, lambda: self._files.stream(connection, stream, request))
+            connection.followers.pop(stream, None)
+
+        try:
+            threading.Thread(target=answer, daemon=True).start()
+        except RuntimeError:
+            connection.followers.pop(stream, None)
+            self._waiting.put(Request(connection, stream, {"op": "busy"}, b""))
 
     def _work(self, waiting: queue.Queue[Request]) -> None:
         while True:

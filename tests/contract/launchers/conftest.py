@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 from lucid.sandbox.v1 import sandbox_pb2 as pb
 
 from services.rpc.identity import Verifier, service_metadata
@@ -144,7 +145,10 @@ async def sandbox_on(settings: Settings) -> AsyncIterator[Bench]:
             await bench.delete()
 
 
-@pytest.fixture(params=["bubblewrap", pytest.param("docker", marks=pytest.mark.docker)])
+DOCKER = pytest.param("docker", marks=pytest.mark.docker)
+
+
+@pytest.fixture(params=["bubblewrap", DOCKER])
 def backend(request: pytest.FixtureRequest) -> str:
     if request.param == "docker":
         request.getfixturevalue("docker_engine")
@@ -154,4 +158,14 @@ def backend(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 async def bench(backend: str, tmp_path: Path) -> AsyncIterator[Bench]:
     async with sandbox_on(settings_for(backend, tmp_path, memory_limit="256m", pids_limit=120)) as made:
+        yield made
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=["bubblewrap", DOCKER])
+async def shared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Bench]:
+    """One sandbox for all cases of a file that ask for it: they keep to folders of their own."""
+    if request.param == "docker":
+        request.getfixturevalue("docker_engine")
+    settings = settings_for(request.param, tmp_path_factory.mktemp("data"), memory_limit="512m", pids_limit=200)
+    async with sandbox_on(settings) as made:
         yield made
