@@ -18,6 +18,7 @@ from services.sandbox.domain.models import (
     State,
     Tree,
 )
+from services.sandbox.domain.network import NOTHING_ALLOWED, NetworkChoice
 
 
 class Attachment(Protocol):
@@ -207,3 +208,4 @@ class Ports:
     store: SandboxStore
     fleet: Fleet
     clock: Clock
+    network: NetworkChoice = NOTHING_ALLOWED

@@ -10,6 +10,7 @@ from lucid.sandbox.v1 import sandbox_pb2 as pb
 
 from services.rpc.identity import current_caller
 from services.sandbox import convert
+from services.sandbox.convert.network import network_from_proto, network_to_proto
 from services.sandbox.ports import Ports
 from services.sandbox.usecases.configure_sandbox import configure_sandbox
 from services.sandbox.usecases.create_sandbox import SandboxOrder, create_sandbox
@@ -49,6 +50,7 @@ class SandboxServicer(sandbox_pb2_grpc.SandboxServiceServicer):
             env=convert.env_from_proto(request.env),
             git_config=convert.git_config_from_proto(request),
             epoch=request.epoch,
+            network=network_from_proto(request.network),
         )
         view, arrival = await create_sandbox(self._ports, _user_id(), order)
         return pb.CreateSandboxResponse(
@@ -125,5 +127,7 @@ class SandboxServicer(sandbox_pb2_grpc.SandboxServiceServicer):
         """See the proto."""
         status = await get_status(self._ports)
         return pb.GetStatusResponse(
-            confinement=convert.confinement_to_proto(status.confinement), ready_sandboxes=status.ready
+            confinement=convert.confinement_to_proto(status.confinement),
+            ready_sandboxes=status.ready,
+            network=network_to_proto(status.network),
         )

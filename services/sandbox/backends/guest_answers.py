@@ -10,9 +10,18 @@ from services.sandbox.domain.models import (
     FileChange,
     ReplaceText,
     Snapshot,
+    Started,
     Tree,
     TreeEntry,
 )
+from services.sandbox.domain.network import BlockedCall, BlockReason
+
+
+def note_of(fields: dict[str, Any]) -> Started | BlockedCall:
+    """What is told beside a command's output."""
+    if (call := fields.get("blocked")) is not None:
+        return BlockedCall(call["host"], call["port"], BlockReason(call["reason"]), call["command_id"])
+    return Started(cwd=fields["cwd"], attached=fields["attached"])
 
 
 def exit_of(fields: dict[str, Any], blob: bytes) -> Exit:

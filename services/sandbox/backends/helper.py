@@ -17,9 +17,9 @@ from services.sandbox.domain.models import (
     Frame,
     Output,
     Snapshot,
-    Started,
     Tree,
 )
+from services.sandbox.domain.network import BlockedCall
 from services.sandbox.ports import Attachment
 
 CALL_SECONDS = 300.0
@@ -85,7 +85,7 @@ class Helper:
                 kind, payload = await self._next(queue)
                 if kind == frames.NOTE:
                     fields, _ = frames.unpack(payload)
-                    yield Started(cwd=fields["cwd"], attached=fields["attached"])
+                    yield guest_answers.note_of(fields)
                 elif kind == frames.DATA:
                     (offset,) = frames.OFFSET.unpack_from(payload)
                     data = payload[frames.OFFSET.size :]
@@ -105,6 +105,12 @@ class Helper:
         """See ports.Guest."""
         fields, _ = await self._call({"op": "stop", "id": command_id}, seconds=STOP_SECONDS)
         return int(fields["ended"])
+
+    async def note_blocked(self, connection: int, call: BlockedCall) -> None:
+        """Tells the command that has made the connection. Nothing where the helper is gone or knows no such thing."""
+        record = {"host": call.host, "port": call.port, "reason": call.reason.value}
+        with contextlib.suppress(LucidError):
+            await self._call({"op": "blocked", "connection": connection, "call": record}, seconds=HELLO_SECONDS)
 
     async def list_tree(self, path: str, depth: int, max_entries: int) -> Tree:
         """See ports.Guest."""

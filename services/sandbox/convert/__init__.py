@@ -7,6 +7,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from lucid.sandbox.v1 import sandbox_pb2 as pb
 
 from services.rpc.errors import InvalidRequest
+from services.sandbox.convert.network import blocked_to_proto, network_to_proto
 from services.sandbox.domain.models import (
     Change,
     CommandOrder,
@@ -26,6 +27,7 @@ from services.sandbox.domain.models import (
     State,
     Tree,
 )
+from services.sandbox.domain.network import BlockedCall
 
 STATES = {
     State.STARTING: pb.Sandbox.STATE_STARTING,
@@ -61,6 +63,7 @@ def sandbox_to_proto(view: SandboxView) -> pb.Sandbox:
         image=sandbox.image,
         workspace=view.workspace,
         create_time=created,
+        network=network_to_proto(sandbox.network),
     )
 
 
@@ -114,6 +117,8 @@ def frame_to_proto(frame: Frame) -> pb.RunCommandResponse:
     if isinstance(frame, Output):
         output = pb.RunCommandResponse.Output(offset=frame.offset, data=frame.data)
         return pb.RunCommandResponse(output=output)
+    if isinstance(frame, BlockedCall):
+        return pb.RunCommandResponse(blocked=blocked_to_proto(frame))
     return pb.RunCommandResponse(exit=_exit_to_proto(frame))
 
 

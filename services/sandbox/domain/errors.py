@@ -69,6 +69,14 @@ class ImageNotAllowed(LucidError):
     default = "The operator does not allow this image."
 
 
+class NetworkNotAllowed(LucidError):
+    """More network than the operator allows."""
+
+    code = Code.FAILED_PRECONDITION
+    reason = "NETWORK_NOT_ALLOWED"
+    default = "The operator of this installation does not allow a session that much network."
+
+
 class Fenced(LucidError):
     """The caller's lease epoch is lower than one that was seen: somebody else owns the session now."""
 

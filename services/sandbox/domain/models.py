@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 
+from services.sandbox.domain.network import NO_NETWORK, BlockedCall, NetworkPolicy
+
 
 class Confinement(Enum):
     """How well a sandbox is closed off."""
@@ -36,6 +38,7 @@ class Sandbox:
     epoch: int
     create_time: datetime
     removed: bool = False
+    network: NetworkPolicy = NO_NETWORK
 
 
 @dataclass(frozen=True)
@@ -110,7 +113,7 @@ class Exit:
     left_running: int = 0
 
 
-Frame = Started | Output | Exit
+Frame = Started | Output | BlockedCall | Exit
 
 
 @dataclass(frozen=True)

@@ -17,11 +17,13 @@ from typing import Any, NamedTuple
 
 from . import processes
 from .beneath import Beneath, refusal
+from .callers import owner_of
 from .command import Follower
 from .commands import Commands
 from .connection import Connection
 from .edits import Edits
 from .files import list_tree, read_file
+from .forwarder import Forwarder
 from .frames import CANCEL, CREDIT, REQUEST, SIZE, Refusal, unpack
 from .journal import Journal
 from .reaper import Reaper
@@ -48,10 +50,11 @@ class Request(NamedTuple):
 class Helper:
     """One sandbox's helper. It outlives the services that come and go."""
 
-    def __init__(self, entrance: socket.socket, hello: dict[str, Any], build: str) -> None:
+    def __init__(self, entrance: socket.socket, hello: dict[str, Any], build: str, egress: Forwarder) -> None:
         state, workspace, mark = hello["state"], hello["workspace"], hello["mark"] + "/"
         self._entrance = entrance
         self._home = hello["home"]
+        self._egress = egress
         self._connections: set[Connection] = set()
         self._last_seen = time.monotonic()
         self._is_ending = False
@@ -78,6 +81,7 @@ class Helper:
             "tree": lambda request, _: list_tree(beneath, request["path"], request["depth"], request["max_entries"]),
             "edit": edits.apply,
             "snapshot": lambda request, _: self._snapshot(snapshots, request),
+            "blocked": lambda request, _: self._note_blocked(request),
         }
 
     def serve(self) -> None:
@@ -125,7 +129,7 @@ class Helper:
             if request["op"] == "run":
                 self._run(connection, stream, request)
             else:
-                quick = request["op"] in ("stop", "end", "hello")
+                quick = request["op"] in ("stop", "end", "hello", "blocked")
                 (self._stops if quick else self._waiting).put(Request(connection, stream, request, blob))
             return
         follower = connection.followers.get(stream)
@@ -172,6 +176,13 @@ class Helper:
         with self._journal.admitted(request.get("epoch", 0)):
             pass
         return snapshots.create(request["path"], request["since"])
+
+    def _note_blocked(self, request: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
+        """A call did not go out: the connection is still there, and behind it is a process of a command."""
+        port = self._egress.callers.get(request["connection"])
+        owner = None if port is None else owner_of(port, self._egress.port)
+        self._commands.note_blocked(owner or "", request["call"])
+        return {}, b""
 
     def _is_busy(self) -> bool:
         return self._commands.running() > 0 or self._reaper.has_children()

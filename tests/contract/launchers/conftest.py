@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from lucid.sandbox.v1 import network_pb2
 from lucid.sandbox.v1 import sandbox_pb2 as pb
 
 from services.rpc.identity import Verifier, service_metadata
 from services.rpc.ids import new_id
 from services.rpc.testing import serving
 from services.sandbox.backends.control import ControlSockets
+from services.sandbox.backends.egress.addresses import Resolve, system_look_up
 from services.sandbox.client import SandboxClient
 from services.sandbox.server import build
 from services.sandbox.settings import Settings
@@ -29,6 +31,13 @@ class Ran:
     offsets: list[int] = field(default_factory=list)
     started: pb.RunCommandResponse.Started = field(default_factory=pb.RunCommandResponse.Started)
     exit: pb.RunCommandResponse.Exit = field(default_factory=pb.RunCommandResponse.Exit)
+    blocked: list[network_pb2.BlockedCall] = field(default_factory=list)
+
+    @property
+    def refusals(self) -> list[tuple[str, int, str]]:
+        """Calls that did not go out: host, port, why."""
+        name = network_pb2.BlockedCall.Reason.Name
+        return [(call.host, call.port, name(call.reason).removeprefix("REASON_")) for call in self.blocked]
 
     @property
     def reason(self) -> str:
@@ -40,6 +49,8 @@ class Ran:
         elif frame.HasField("output"):
             self.offsets.append(frame.output.offset)
             self.output += frame.output.data
+        elif frame.HasField("blocked"):
+            self.blocked.append(frame.blocked)
         else:
             self.exit = frame.exit
 
@@ -125,17 +136,17 @@ def settings_for(backend: str, data_dir: Path, **changes: Any) -> Settings:
 
 
 @contextlib.asynccontextmanager
-async def running(settings: Settings) -> AsyncIterator[SandboxClient]:
+async def running(settings: Settings, resolve: Resolve = system_look_up) -> AsyncIterator[SandboxClient]:
     """The service on these settings, until the block ends."""
-    service = await build(settings, lambda target: pytest.fail(f"the sandbox service calls {target}"))
+    service = await build(settings, lambda target: pytest.fail(f"the sandbox service calls {target}"), resolve)
     async with serving(service, verifier=Verifier(SECRET, KEY)) as channel:
         yield SandboxClient(channel, service_metadata(KEY, OWNER))
 
 
 @contextlib.asynccontextmanager
-async def sandbox_on(settings: Settings) -> AsyncIterator[Bench]:
+async def sandbox_on(settings: Settings, resolve: Resolve = system_look_up) -> AsyncIterator[Bench]:
     """A service and a sandbox that is removed at the end."""
-    async with running(settings) as client:
+    async with running(settings, resolve) as client:
         bench = Bench(client, settings, new_id("sbx"))
         await bench.bring_up()
         try:
