@@ -19,7 +19,6 @@ from services.sandbox.backends.control import ControlSockets
 from services.sandbox.backends.docker import DockerLauncher
 from services.sandbox.backends.docker_shape import DockerOptions
 from services.sandbox.backends.doorways import Doorways
-from services.sandbox.backends.egress.addresses import Resolve, system_look_up
 from services.sandbox.backends.egress.proxy import EgressProxy
 from services.sandbox.backends.egress.trust import read_trust
 from services.sandbox.backends.fleet import SandboxFleet
@@ -85,12 +84,12 @@ class _Parts:
 
 
 async def build(
-    settings: Settings, connect: Callable[[str], grpc.aio.Channel], resolve: Resolve = system_look_up
+    settings: Settings, connect: Callable[[str], grpc.aio.Channel], egress: EgressProxy | None = None
 ) -> Service:
-    """The service, not yet started. It calls no other service, so `connect` is not used; `resolve` looks names up."""
+    """The service, not yet started. It calls no other service, so `connect` is not used. `egress`: another one."""
     instance = await asyncio.to_thread(_instance, settings.data_dir)
     database = open_database(settings.database)
-    fleet = await asyncio.to_thread(_fleet, settings, instance, EgressProxy(resolve))
+    fleet = await asyncio.to_thread(_fleet, settings, instance, egress or EgressProxy())
     ports = Ports(store=SqlSandboxStore(database), fleet=fleet, clock=UtcClock(), network=settings.network)
     _say_what_may_be_reached(settings.network)
     parts = _Parts(database, fleet, ports)

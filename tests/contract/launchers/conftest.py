@@ -15,7 +15,7 @@ from services.rpc.identity import Verifier, service_metadata
 from services.rpc.ids import new_id
 from services.rpc.testing import serving
 from services.sandbox.backends.control import ControlSockets
-from services.sandbox.backends.egress.addresses import Resolve, system_look_up
+from services.sandbox.backends.egress.proxy import EgressProxy
 from services.sandbox.client import SandboxClient
 from services.sandbox.server import build
 from services.sandbox.settings import Settings
@@ -136,17 +136,17 @@ def settings_for(backend: str, data_dir: Path, **changes: Any) -> Settings:
 
 
 @contextlib.asynccontextmanager
-async def running(settings: Settings, resolve: Resolve = system_look_up) -> AsyncIterator[SandboxClient]:
+async def running(settings: Settings, egress: EgressProxy | None = None) -> AsyncIterator[SandboxClient]:
     """The service on these settings, until the block ends."""
-    service = await build(settings, lambda target: pytest.fail(f"the sandbox service calls {target}"), resolve)
+    service = await build(settings, lambda target: pytest.fail(f"the sandbox service calls {target}"), egress)
     async with serving(service, verifier=Verifier(SECRET, KEY)) as channel:
         yield SandboxClient(channel, service_metadata(KEY, OWNER))
 
 
 @contextlib.asynccontextmanager
-async def sandbox_on(settings: Settings, resolve: Resolve = system_look_up) -> AsyncIterator[Bench]:
+async def sandbox_on(settings: Settings, egress: EgressProxy | None = None) -> AsyncIterator[Bench]:
     """A service and a sandbox that is removed at the end."""
-    async with running(settings, resolve) as client:
+    async with running(settings, egress) as client:
         bench = Bench(client, settings, new_id("sbx"))
         await bench.bring_up()
         try:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from services.sandbox.backends.egress.limits import Limits
+from services.sandbox.backends.egress.proxy import EgressProxy
 from services.sandbox.domain.network import HostRule, NetworkChoice, NetworkMode
 from tests.contract.launchers.conftest import Bench, Ran, sandbox_on, settings_for
 from tests.fakes.static_host import StaticHost
@@ -14,7 +16,7 @@ from tests.grounds.certificates import make_authority
 
 HOST = "packages.lucid.test"
 WILD = "files.lucid.test"
-PUBLIC = "203.0.113.1"
+LIMITS = Limits(head=1.0, hello=1.0, connect=1.0, refusals=1000)
 # Runs in the sandbox. Says bytes, cut as told, to a port or a socket, and prints what came back.
 TALK = r"""
 import json, socket, sys, time
@@ -113,6 +115,6 @@ async def egress_ground(backend: str, folder: Path, **changes: Any) -> AsyncIter
         strict = tuple(HostRule(f"{name}.lucid.test") for name in ("strict", "rebinding", "hello"))
         choice = NetworkChoice(NetworkMode.LIST, rules, strict)
         settings = settings_for(backend, folder, network=choice, ca_file=str(authority.pem), **changes)
-        async with sandbox_on(settings, ground.resolve) as bench:
+        async with sandbox_on(settings, EgressProxy(ground.resolve, LIMITS)) as bench:
             ground.bench = bench
             yield ground

@@ -11,7 +11,6 @@ from services.sandbox.domain.network import BlockReason, HostRule
 
 Resolve = Callable[[str, int], Awaitable[list[str]]]
 RESOLVE_SECONDS = 10.0
-CONNECT_SECONDS = 10.0
 MAX_ADDRESSES = 8
 # Addresses that stand for IPv4 addresses, which may be anything: NAT64 (RFC 6052, 8215), IPv4-compatible (RFC 4291).
 _WRAPPED = tuple(map(ipaddress.ip_network, ("64:ff9b::/96", "64:ff9b:1::/48", "::/96")))
@@ -55,12 +54,12 @@ async def find(resolve: Resolve, target: Target, rule: HostRule) -> list[str]:
     return found[:MAX_ADDRESSES]
 
 
-async def connect(addresses: list[str], port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+async def connect(addresses: list[str], port: int, seconds: float) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     """To the first of these addresses that answers; no name is looked up again. Raises Unreachable."""
     cause: Exception | None = None
     for address in addresses:
         try:
-            async with asyncio.timeout(CONNECT_SECONDS):
+            async with asyncio.timeout(seconds):
                 return await asyncio.open_connection(address, port, flags=socket.AI_NUMERICHOST)
         except (OSError, TimeoutError) as error:
             cause = error

@@ -9,16 +9,12 @@ from pathlib import Path
 from services.rpc.logs import get_logger
 from services.sandbox.backends.doors import Doors
 from services.sandbox.backends.egress.addresses import Resolve, system_look_up
+from services.sandbox.backends.egress.limits import DEFAULT, Limits
 from services.sandbox.backends.egress.refusal import Refused, Unreachable, answer
 from services.sandbox.backends.egress.tunnel import Call, serve
 from services.sandbox.domain.network import BlockedCall, BlockReason, NetworkPolicy
 
-MAX_CONNECTIONS = 64
 REPORT_SECONDS = 2.0
-# Refusals in WINDOW_SECONDS after which a sandbox's further ones are answered late, and told to nobody.
-MAX_REFUSALS = 100
-WINDOW_SECONDS = 10.0
-SLOW_SECONDS = 0.5
 CLOSE_SECONDS = 5.0
 Report = Callable[[int, BlockedCall], Awaitable[None]]
 log = get_logger(__name__)
@@ -31,6 +27,7 @@ class _Door:
     sandbox_id: str
     policy: NetworkPolicy
     report: Report
+    limits: Limits
     connections: int = 0
     refusals: int = 0
     window_ends: float = 0.0
@@ -39,26 +36,27 @@ class _Door:
         """Counts a refusal; whether there are too many."""
         now = asyncio.get_running_loop().time()
         if now > self.window_ends:
-            self.refusals, self.window_ends = 0, now + WINDOW_SECONDS
+            self.refusals, self.window_ends = 0, now + self.limits.window
         self.refusals += 1
-        return self.refusals > MAX_REFUSALS
+        return self.refusals > self.limits.refusals
 
 
 class EgressProxy:
     """Listens on `egress.sock` of each sandbox. `resolve`: how names are looked up."""
 
-    def __init__(self, resolve: Resolve = system_look_up) -> None:
+    def __init__(self, resolve: Resolve = system_look_up, limits: Limits = DEFAULT) -> None:
         self._resolve = resolve
+        self._limits = limits
         self._doors = Doors("egress.sock")
 
     async def open(self, sandbox_id: str, policy: NetworkPolicy, folder: Path, report: Report) -> None:
         """Nothing if it is open. `report` is told of refusals, with the forwarder's number of the connection."""
-        door = _Door(sandbox_id, policy, report)
+        door = _Door(sandbox_id, policy, report, self._limits)
 
         async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             door.connections += 1
             try:
-                await self._serve(door, Call(reader, writer))
+                await self._serve(door, Call(reader, writer, self._limits))
             finally:
                 door.connections -= 1
 
@@ -74,7 +72,7 @@ class EgressProxy:
 
     async def _serve(self, door: _Door, call: Call) -> None:
         try:
-            if door.connections > MAX_CONNECTIONS:
+            if door.connections > door.limits.connections:
                 raise Refused(BlockReason.TOO_MANY, status=503)
             await serve(call, door.policy, self._resolve)
         except Refused as refused:
@@ -97,7 +95,7 @@ async def _refuse(door: _Door, call: Call, refused: Refused) -> None:
     port = refused.port or (call.target.port if call.target else 0)
     refused.host, refused.port = host, port
     if door.is_flooded():
-        await asyncio.sleep(SLOW_SECONDS)
+        await asyncio.sleep(door.limits.slow)
     else:
         log.warning(
             "call blocked", extra={**_about(door, call), "host": host, "port": port, "why": refused.reason.value}

@@ -7,15 +7,12 @@ from dataclasses import dataclass
 
 from services.sandbox.backends.egress.addresses import Resolve, connect, find
 from services.sandbox.backends.egress.client_hello import HelloReader
+from services.sandbox.backends.egress.limits import DEFAULT, Limits
 from services.sandbox.backends.egress.refusal import Refused, answer
 from services.sandbox.backends.egress.request import MAX_HEAD, Target, parse
 from services.sandbox.domain.network import BlockReason, HostRule, NetworkMode, NetworkPolicy
 
 CHUNK = 64 * 1024
-HEAD_SECONDS = 10.0
-HELLO_SECONDS = 10.0
-IDLE_SECONDS = 600.0
-TOTAL_SECONDS = 4 * 3600.0
 ESTABLISHED = b"HTTP/1.1 200 Connection established\r\n\r\n"
 # TLS alert, fatal: unrecognized_name. The caller's own words for it are better than those of a cut connection.
 WRONG_NAME = bytes((21, 3, 3, 0, 2, 2, 112))
@@ -30,6 +27,7 @@ class Call:
 
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
+    limits: Limits = DEFAULT
     number: int = 0
     target: Target | None = None
     is_tunnel: bool = False
@@ -52,7 +50,7 @@ async def serve(call: Call, policy: NetworkPolicy, resolve: Resolve) -> None:
         return
     call.target = parse(head)
     addresses = await find(resolve, call.target, _rule(policy, call.target))
-    far_reader, far_writer = await connect(addresses, call.target.port)
+    far_reader, far_writer = await connect(addresses, call.target.port, call.limits.connect)
     try:
         call.is_tunnel = True
         call.writer.write(ESTABLISHED)
@@ -77,7 +75,7 @@ async def _head(call: Call) -> tuple[bytes, bytes]:
     """The head of the request and what came after it; both empty for a caller that says nothing."""
     said = b""
     try:
-        async with asyncio.timeout(HEAD_SECONDS):
+        async with asyncio.timeout(call.limits.head):
             while END_OF_HEAD not in said:
                 data = await call.reader.read(CHUNK)
                 if not data and not said:
@@ -106,7 +104,7 @@ async def _hello(call: Call, target: Target, early: bytes) -> bytes:
     hello = HelloReader()
     data = early
     try:
-        async with asyncio.timeout(HELLO_SECONDS):
+        async with asyncio.timeout(call.limits.hello):
             while (name := hello.feed(data)) is None:
                 data = await call.reader.read(CHUNK)
                 if not data:
@@ -119,13 +117,13 @@ async def _hello(call: Call, target: Target, early: bytes) -> bytes:
 
 
 async def _exchange(call: Call, far_reader: asyncio.StreamReader, far_writer: asyncio.StreamWriter) -> None:
-    """Both ways until both have ended, nothing moves for IDLE_SECONDS, or it has been TOTAL_SECONDS."""
+    """Both ways until both have ended, nothing moves for long, or it has been open for too long."""
     loop = asyncio.get_running_loop()
-    last = loop.time() + TOTAL_SECONDS
+    last = loop.time() + call.limits.total
 
     async def up() -> None:
         while data := await call.reader.read(CHUNK):
-            limit.reschedule(min(last, loop.time() + IDLE_SECONDS))
+            limit.reschedule(min(last, loop.time() + call.limits.idle))
             call.sent += len(data)
             far_writer.write(data)
             await far_writer.drain()
@@ -134,7 +132,7 @@ async def _exchange(call: Call, far_reader: asyncio.StreamReader, far_writer: as
 
     async def down() -> None:
         while data := await far_reader.read(CHUNK):
-            limit.reschedule(min(last, loop.time() + IDLE_SECONDS))
+            limit.reschedule(min(last, loop.time() + call.limits.idle))
             call.received += len(data)
             call.writer.write(data)
             await call.writer.drain()
@@ -142,7 +140,7 @@ async def _exchange(call: Call, far_reader: asyncio.StreamReader, far_writer: as
             call.writer.write_eof()
 
     try:
-        async with asyncio.timeout(IDLE_SECONDS) as limit, asyncio.TaskGroup() as ways:
+        async with asyncio.timeout(call.limits.idle) as limit, asyncio.TaskGroup() as ways:
             ways.create_task(up())
             ways.create_task(down())
     except* OSError as broken:  # its time is over, or one of the two has gone: both are told by the end
