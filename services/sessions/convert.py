@@ -36,6 +36,7 @@ def to_session(record: SessionRecord) -> pb.Session:
         confirmation=event_pb2.ConfirmationMode.ValueType(record.policy.confirmation.value),
         budget=to_budget(record.policy.budget),
         fallback_model=record.policy.fallback_model,
+        network=event_pb2.NetworkMode.ValueType(record.network),
     )
     if record.repository is not None:
         session.repository.CopyFrom(_repository(record.repository))
@@ -69,6 +70,7 @@ def new_session(owner_id: str, request: pb.CreateSessionRequest) -> NewSession:
             from_budget(request.budget),
             storable("fallback_model", request.fallback_model),
         ),
+        network=request.network,
     )
 
 

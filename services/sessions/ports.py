@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Mapp
 from dataclasses import dataclass
 from typing import Protocol
 
-from lucid.sessions.v1.event_pb2 import Event, ItemCursor, PullRequestChanged
+from lucid.sessions.v1.event_pb2 import Event, ItemCursor, NetworkMode, PullRequestChanged
 
 from services.sessions.domain.conversation import ModelRequest, Piece, UsagePiece
 from services.sessions.domain.models import Change, Confirmation, Lease, Leftover, Repository, Request, SessionRecord
@@ -239,6 +239,7 @@ class Limits:
     `question_timeout`: after it the agent goes on without an answer; 0 = never. `confirmation`: of sessions that choose
     none; DEFAULT = by what confines the sandbox. `session_budget_micros`: money for a session's model calls, millionths
     of a US dollar; 0 = no bound. Money, iterations and working time are what a session may use before it asks for more.
+    `network`: the most that a session may ask for.
     """
 
     max_iterations: int = 50
@@ -252,6 +253,7 @@ class Limits:
     question_timeout: float = 0.0
     confirmation: Confirmation = Confirmation.DEFAULT
     session_budget_micros: int = 0
+    network: NetworkMode.ValueType = NetworkMode.NETWORK_MODE_LIST
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,9 @@ from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing, contextmanager
 
 import grpc
+from lucid.sandbox.v1 import network_pb2
 from lucid.sandbox.v1 import sandbox_pb2 as pb
-from lucid.sessions.v1.event_pb2 import CommandCompleted, FileEdited
+from lucid.sessions.v1.event_pb2 import CommandCompleted, FileEdited, NetworkBlocked, NetworkMode
 
 from services.rpc.identity import service_metadata
 from services.rpc.status import RemoteError
@@ -14,6 +15,7 @@ from services.sessions.backends.refusals import in_our_words
 from services.sessions.domain.models import SessionRecord
 from services.sessions.domain.work import (
     CommandBegun,
+    CommandBlocked,
     CommandEnded,
     CommandFrame,
     CommandOutput,
@@ -51,7 +53,16 @@ class SandboxWorkspace:
         with in_our_words():
             answer = await self._for(record).create_sandbox(request)
         level = pb.Sandbox.Confinement.Name(answer.sandbox.confinement).removeprefix("CONFINEMENT_").lower()
-        return Confinement(level, answer.sandbox.image, answer.sandbox.workspace, answer.workspace_kept, answer.created)
+        return Confinement(
+            level,
+            answer.sandbox.image,
+            answer.sandbox.workspace,
+            answer.workspace_kept,
+            answer.created,
+            # The two enums agree in their numbers.
+            NetworkMode.ValueType(int(answer.sandbox.network.mode)),
+            tuple(answer.sandbox.network.allowed),
+        )
 
     async def run(
         self, record: SessionRecord, key: str, command: str, timeout_ms: int, cwd: str = ""
@@ -138,6 +149,7 @@ def _create_request(record: SessionRecord, gate: Gate | None) -> pb.CreateSandbo
         session_id=record.session_id,
         git_config=[pb.GitConfigEntry(key=key, value=value) for key, value in pairs],
         epoch=record.lease_epoch,
+        network=network_pb2.NetworkMode.ValueType(record.network),
     )
 
 
@@ -147,8 +159,21 @@ def _frame(answer: pb.RunCommandResponse) -> CommandFrame:
             return CommandBegun(answer.started.cwd, answer.started.attached)
         case "output":
             return CommandOutput(answer.output.offset, answer.output.data)
+        case "blocked":
+            return CommandBlocked(_blocked(answer.blocked))
         case _:
             return CommandEnded(_completed(answer.exit), answer.exit.left_running)
+
+
+def _blocked(call: network_pb2.BlockedCall) -> NetworkBlocked:
+    return NetworkBlocked(
+        host=call.host,
+        port=call.port,
+        # The two enums agree in their numbers.
+        reason=NetworkBlocked.Reason.ValueType(int(call.reason)),
+        command_item_id=call.command_id,
+        allowed=call.allowed,
+    )
 
 
 def _completed(end: pb.RunCommandResponse.Exit) -> CommandCompleted:

@@ -99,6 +99,14 @@ class TextNeeded(LucidError):
     default = "This answer needs some words with it."
 
 
+class NetworkNotAllowed(LucidError):
+    """More network than this installation allows a session."""
+
+    code = Code.FAILED_PRECONDITION
+    reason = "NETWORK_NOT_ALLOWED"
+    default = "This installation does not allow a session that much network."
+
+
 class QueueItemNotFound(LucidError):
     """No message with this id waits in the queue, or it was withdrawn."""
 

@@ -67,7 +67,7 @@ class SessionRecord:
 
     `wanted`: there is work for an owner. `waiting`: as of `seq`. `pause_requested`: also while it is paused.
     `wake_at`: when a session that waits is taken up although nobody wants it, by the database's clock; 0 = never.
-    `now`: that clock, inside a transition.
+    `now`: that clock, inside a transition. `network`: a NetworkMode; 0 = as far as the installation allows.
     """
 
     session_id: str
@@ -94,6 +94,7 @@ class SessionRecord:
     wake_at: float = 0.0
     now: float = 0.0
     policy: Policy = Policy()
+    network: int = 0
     create_time: float = 0.0
     update_time: float = 0.0
     pull_request: PullRequestChanged | None = None
@@ -102,7 +103,10 @@ class SessionRecord:
 
 @dataclass(frozen=True)
 class NewSession:
-    """What the caller asks for. Empty `model`: the default; empty `request_id`: a repeat is a second session."""
+    """What the caller asks for. Empty `model`: the default; empty `request_id`: a repeat is a second session.
+
+    `network`: a NetworkMode.
+    """
 
     owner_id: str
     task: str
@@ -114,6 +118,7 @@ class NewSession:
     git_user_email: str = ""
     model_api_key: str = ""
     policy: Policy = Policy()
+    network: int = 0
 
 
 @dataclass(frozen=True)

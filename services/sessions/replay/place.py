@@ -15,6 +15,7 @@ from lucid.sessions.v1.event_pb2 import (
 from services.sessions.domain.models import Repository, SessionRecord
 from services.sessions.domain.work import (
     CommandBegun,
+    CommandBlocked,
     CommandEnded,
     CommandFrame,
     CommandOutput,
@@ -50,7 +51,7 @@ class PlayedPlace:
             if event.HasField("sandbox_changed"):
                 made = event.sandbox_changed
                 rebuilt = made.state == SandboxChanged.STATE_REBUILT
-                return Confinement(made.reason, made.image, "", rebuilt)
+                return Confinement(made.reason, made.image, "", rebuilt, True, made.network, tuple(made.allowed_hosts))
             if event.HasField("error"):
                 raise _refusal(event.error)
             if not is_persons(event) and not event.HasField("status_changed"):
@@ -71,6 +72,11 @@ class PlayedPlace:
         yield CommandBegun("", attached)
         if completed.head:
             yield CommandOutput(0, completed.head)
+        for event in self._script.ahead():
+            if event.HasField("network_blocked") and event.parent_item_id == end.item_id:
+                yield CommandBlocked(event.network_blocked)
+            if event is end:
+                break
         if self._script.stops_before(end) and completed.reason == CommandCompleted.REASON_STOPPED and not attached:
             await self._script.hang()
         yield CommandEnded(completed)

@@ -137,6 +137,7 @@ _SAME = (
     "pause_requested",
     "title_by_user",
     "wake_at",
+    "network",
     "create_time",
     "update_time",
     "model_key_sealed",

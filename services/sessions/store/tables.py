@@ -46,6 +46,7 @@ sessions = Table(
     Column("budget_steps", BigInteger, nullable=False, server_default="0"),
     Column("budget_seconds", BigInteger, nullable=False, server_default="0"),
     Column("fallback_model", String(255), nullable=False, server_default=""),
+    Column("network", Integer, nullable=False, server_default="0"),
     Column("turn_open", Boolean, nullable=False),
     Column("seq", Integer, nullable=False),
     Column("last_hash", LargeBinary, nullable=False),

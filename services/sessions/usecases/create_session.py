@@ -10,7 +10,7 @@ from lucid.sessions.v1.event_pb2 import (
 )
 
 from services.rpc.ids import new_id, new_ulid
-from services.sessions.domain.errors import InvalidRepository
+from services.sessions.domain.errors import InvalidRepository, NetworkNotAllowed
 from services.sessions.domain.models import Change, Draft, NewSession, Repository, SessionRecord, State
 from services.sessions.domain.titles import title_of
 from services.sessions.ports import Ports
@@ -22,6 +22,8 @@ async def create_session(ports: Ports, wish: NewSession) -> SessionRecord:
     ports.models.check(model, bool(wish.model_api_key))
     if wish.policy.fallback_model:
         ports.models.check(wish.policy.fallback_model, has_own_key=False)
+    if wish.network > ports.limits.network:
+        raise NetworkNotAllowed
     repository = await _resolved(ports, wish)
     record = SessionRecord(
         session_id=new_id("ses"),
@@ -36,6 +38,7 @@ async def create_session(ports: Ports, wish: NewSession) -> SessionRecord:
         git_user_name=wish.git_user_name,
         git_user_email=wish.git_user_email,
         policy=wish.policy,
+        network=wish.network,
         model_key_sealed=ports.sealer.seal(wish.owner_id, wish.model_api_key) if wish.model_api_key else "",
     )
     request_id = wish.request_id or new_ulid()
