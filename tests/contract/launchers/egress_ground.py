@@ -30,8 +30,8 @@ try:
     for part in told["parts"]:
         if isinstance(part, (int, float)):
             time.sleep(part)
-        elif part == "wait":
-            while b"\r\n\r\n" not in got:
+        elif part in ("wait", "answer"):
+            while b"\r\n\r\n" not in got or (part == "answer" and got.endswith(b"\r\n\r\n")):
                 data = way.recv(65536)
                 if not data:
                     break
@@ -40,12 +40,12 @@ try:
             way.sendall(bytes.fromhex(part))
     if told["close"]:
         way.shutdown(socket.SHUT_WR)
-    while True:
+    while "answer" not in told["parts"]:
         data = way.recv(65536)
         if not data:
             break
         got += data
-    end = "closed"
+    end = "answered" if "answer" in told["parts"] else "closed"
 except socket.timeout:
     end = "open"
 except OSError as error:
@@ -94,7 +94,8 @@ class Ground:
         return answers.pop(0) if len(answers) > 1 else answers[0]
 
     async def talk(self, *parts: Any, to: Any = ("127.0.0.1", 3128), seconds: float = 8.0, close: bool = False) -> Said:
-        """Raw bytes from inside. Numbers are pauses in seconds, "wait" waits for the end of an HTTP head."""
+        """Raw bytes from inside. Numbers are pauses in seconds, "wait" waits for the end of an HTTP head, "answer" for
+        what comes after it, and ends there."""
         said = [part.hex() if isinstance(part, bytes) else part for part in parts]
         told = json.dumps({"to": to, "parts": said, "seconds": seconds, "close": close})
         await self.bench.create("talk.py", TALK)
