@@ -6,9 +6,15 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from lucid.sandbox.v1 import network_pb2
 from lucid.sandbox.v1 import sandbox_pb2 as pb
 
-from tests.contract.launchers.egress_ground import HOST, WILD, Ground, egress_ground
+from services.rpc.ids import new_id
+from services.rpc.status import RemoteError
+from services.sandbox.backends.egress.proxy import EgressProxy
+from services.sandbox.domain.network import HostRule, NetworkChoice, NetworkMode
+from tests.contract.launchers.conftest import Bench, order, running, settings_for
+from tests.contract.launchers.egress_ground import HOST, LIMITS, WILD, Ground, egress_ground
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -82,6 +88,46 @@ async def test_a_call_of_what_was_left_running_is_told_to_the_next_command(groun
     await ground.bench.run("(sleep 0.5; curl -s https://left.example/; touch /tmp/left) >/dev/null 2>&1 &", key)
     ran = await ground.bench.run("until [ -e /tmp/left ]; do sleep 0.05; done")
     assert [(call.host, call.command_id) for call in ran.blocked] == [("left.example", key)]
+
+
+async def test_a_command_is_told_by_whichever_service_has_the_socket(ground: Ground) -> None:
+    bench = ground.bench
+    async with running(bench.settings, EgressProxy(ground.resolve, LIMITS)) as other:
+        async for _ in other.run_command(bench.request("true")):
+            pass  # now the other service is connected, and its socket has taken the place of ours
+        ran = await bench.run("curl -sS https://two.example/")
+        assert ran.refusals == [("two.example", 443, "NOT_ALLOWED")]
+    await bench.until(curl(ground, HOST))
+
+
+async def test_no_network_is_said_so(ground: Ground) -> None:
+    client, sandbox_id = ground.bench.client, new_id("sbx")
+    wanted = order(sandbox_id)
+    wanted.network = network_pb2.NETWORK_MODE_OFF
+    made = (await client.create_sandbox(wanted)).sandbox
+    try:
+        assert (made.network.mode, list(made.network.allowed)) == (network_pb2.NETWORK_MODE_OFF, [])
+        wanted.network = network_pb2.NETWORK_MODE_LIST
+        again = (await client.create_sandbox(wanted)).sandbox
+        assert again.network == made.network, "what it has it keeps"
+        off = Bench(client, ground.bench.settings, sandbox_id)
+        ran = await off.run(curl(ground, HOST))
+        assert ran.refusals == [(HOST, ground.port, "NETWORK_OFF")]
+        assert list(ran.blocked[0].allowed) == []
+    finally:
+        await client.delete_sandbox(pb.DeleteSandboxRequest(sandbox_id=sandbox_id))
+
+
+async def test_more_network_than_the_operator_allows_is_refused(backend: str, tmp_path: Path) -> None:
+    choice = NetworkChoice(NetworkMode.REGISTRIES, (HostRule("a.example"),))
+    async with running(settings_for(backend, tmp_path, network=choice)) as client:
+        wanted = order(new_id("sbx"))
+        wanted.network = network_pb2.NETWORK_MODE_LIST
+        with pytest.raises(RemoteError) as refused:
+            await client.create_sandbox(wanted)
+        assert refused.value.reason == "NETWORK_NOT_ALLOWED"
+        status = await client.get_status(pb.GetStatusRequest())
+        assert list(status.network.allowed) == ["a.example:443"]
 
 
 async def test_the_sandbox_says_what_it_may_reach_and_keeps_it(ground: Ground) -> None:
