@@ -16,7 +16,7 @@ from tests.grounds.certificates import make_authority
 
 HOST = "packages.lucid.test"
 WILD = "files.lucid.test"
-LIMITS = Limits(head=1.0, hello=1.0, connect=1.0, refusals=1000)
+LIMITS = Limits(head=4.0, hello=4.0, connect=4.0, refusals=1000)
 # Runs in the sandbox. Says bytes, cut as told, to a port or a socket, and prints what came back.
 TALK = r"""
 import json, socket, sys, time
@@ -93,7 +93,7 @@ class Ground:
             raise OSError("no such name")
         return answers.pop(0) if len(answers) > 1 else answers[0]
 
-    async def talk(self, *parts: Any, to: Any = ("127.0.0.1", 3128), seconds: float = 8.0, close: bool = False) -> Said:
+    async def talk(self, *parts: Any, to: Any = ("127.0.0.1", 3128), seconds: float = 20.0, close: bool = False) -> Said:
         """Raw bytes from inside. Numbers are pauses in seconds, "wait" waits for the end of an HTTP head, "answer" for
         what comes after it, and ends there."""
         said = [part.hex() if isinstance(part, bytes) else part for part in parts]
