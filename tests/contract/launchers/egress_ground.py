@@ -93,7 +93,9 @@ class Ground:
             raise OSError("no such name")
         return answers.pop(0) if len(answers) > 1 else answers[0]
 
-    async def talk(self, *parts: Any, to: Any = ("127.0.0.1", 3128), seconds: float = 20.0, close: bool = False) -> Said:
+    async def talk(
+        self, *parts: Any, to: Any = ("127.0.0.1", 3128), seconds: float = 20.0, close: bool = False
+    ) -> Said:
         """Raw bytes from inside. Numbers are pauses in seconds, "wait" waits for the end of an HTTP head, "answer" for
         what comes after it, and ends there."""
         said = [part.hex() if isinstance(part, bytes) else part for part in parts]
