@@ -22,8 +22,9 @@ SHELLS = {"create_subprocess_shell", "system", "popen", "getoutput", "getstatuso
 
 
 def outside() -> list[str]:
-    """Python of the services that runs on this side: the guest is the part that runs inside."""
-    return [path for path in code(".py") if path.startswith("services/") and "/sandbox/guest/" not in path]
+    """Python of the services that runs on this side: guest and toolbox are the parts that run in containers."""
+    inside = ("services/sandbox/guest/", "services/sandbox/toolbox/")
+    return [path for path in code(".py") if path.startswith("services/") and not path.startswith(inside)]
 
 
 def starts(path: str) -> Iterator[tuple[str, ast.Call]]:
