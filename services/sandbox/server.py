@@ -116,7 +116,9 @@ def _fleet(settings: Settings, instance: str) -> SandboxFleet:
             toolbox_sources=(settings.toolbox_image,) if settings.toolbox_image else (settings.image, DEFAULT_SOURCE),
         )
     )
-    launchers = Launchers(settings.backend, settings.allow_unconfined, settings.data_dir.resolve(), docker)
+    launchers = Launchers(
+        settings.backend, settings.allow_unconfined, settings.data_dir.resolve(), docker, settings.limits
+    )
     relay = GateRelay(settings.gate, settings.internal_api_key)
     data_dir = settings.data_dir.resolve()
     return SandboxFleet(launchers, relay, RunFolders(data_dir), ControlSockets(data_dir))

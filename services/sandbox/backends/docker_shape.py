@@ -5,6 +5,7 @@ from typing import Any
 
 from docker.types import LogConfig, Mount, Ulimit
 
+from services.sandbox.backends.seccomp import profile
 from services.sandbox.domain.models import Sandbox
 
 STATE = "/var/lib/lucid"
@@ -75,7 +76,7 @@ def _confined() -> dict[str, Any]:
         "read_only": True,
         "network_mode": "none",
         "cap_drop": ["ALL"],
-        "security_opt": ["no-new-privileges"],
+        "security_opt": ["no-new-privileges", f"seccomp={profile.text()}"],
     }
 
 

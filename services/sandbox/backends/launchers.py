@@ -9,6 +9,7 @@ from services.sandbox.backends.bubblewrap import BubblewrapLauncher
 from services.sandbox.backends.docker import DockerLauncher
 from services.sandbox.backends.process import UnconfinedLauncher
 from services.sandbox.domain.errors import NoConfinement, SandboxUnavailable
+from services.sandbox.domain.limits import Limits
 from services.sandbox.domain.models import Confinement
 from services.sandbox.ports import Launcher
 
@@ -18,11 +19,13 @@ log = get_logger(__name__)
 class Launchers:
     """All of them; `backend` is `auto` or the name of one."""
 
-    def __init__(self, backend: str, allow_unconfined: bool, data_dir: Path, docker: DockerLauncher) -> None:
+    def __init__(
+        self, backend: str, allow_unconfined: bool, data_dir: Path, docker: DockerLauncher, limits: Limits
+    ) -> None:
         self._backend = backend
         self._allow_unconfined = allow_unconfined
         self._docker = docker
-        self._bubblewrap = BubblewrapLauncher(data_dir)
+        self._bubblewrap = BubblewrapLauncher(data_dir, limits)
         self._all: Mapping[Confinement, Launcher] = {
             Confinement.DOCKER: docker,
             Confinement.BUBBLEWRAP: self._bubblewrap,

@@ -56,12 +56,14 @@ class ProcessAttachment:
         return ""
 
 
-async def start(argv: list[str], env: Mapping[str, str], cwd: str) -> ProcessAttachment:
-    """Starts a program with exactly these variables. Raises SandboxUnavailable."""
+async def start(
+    argv: list[str], env: Mapping[str, str], cwd: str, descriptors: tuple[int, ...] = ()
+) -> ProcessAttachment:
+    """Starts a program with exactly these variables, and open files of ours besides. Raises SandboxUnavailable."""
     near, far = socket.socketpair()
     errors, complaints = socket.socketpair()
     try:
-        await asyncio.to_thread(_spawn, argv, env, cwd, far.fileno(), complaints.fileno())
+        await asyncio.to_thread(_spawn, argv, env, cwd, far.fileno(), complaints.fileno(), descriptors)
     except OSError as error:
         near.close()
         errors.close()
@@ -74,11 +76,20 @@ async def start(argv: list[str], env: Mapping[str, str], cwd: str) -> ProcessAtt
     return ProcessAttachment(reader, writer, heard)
 
 
-def _spawn(argv: list[str], env: Mapping[str, str], cwd: str, pipe: int, complaints: int) -> None:
+def _spawn(
+    argv: list[str], env: Mapping[str, str], cwd: str, pipe: int, complaints: int, descriptors: tuple[int, ...]
+) -> None:
     """The child forks at once and ends; its child, which runs the program, is init's."""
     search = {"PATH": os.defpath, **env}
     subprocess.run(  # noqa: S603
-        [*ORPHAN, *argv], env=search, cwd=cwd, stdin=pipe, stdout=pipe, stderr=complaints, check=False
+        [*ORPHAN, *argv],
+        env=search,
+        cwd=cwd,
+        stdin=pipe,
+        stdout=pipe,
+        stderr=complaints,
+        pass_fds=descriptors,
+        check=False,
     )
 
 
