@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+from services.sandbox.domain.enclosure import Expected, Finding
 from services.sandbox.domain.models import (
     Arrival,
     CommandOrder,
@@ -71,6 +72,9 @@ class Launcher(Protocol):
     def images(self) -> tuple[str, ...]:
         """Those that may be asked for, the default first; `*` in one stands for any characters."""
 
+    async def expected(self) -> Expected:
+        """What its sandboxes promise, and what cannot be had here. Raises SandboxUnavailable."""
+
     async def launch(self, sandbox: Sandbox, run_directory: str) -> Arrival:
         """Makes it, or finds it running without a helper; `run_directory` (host) is mounted read-only.
 
@@ -114,6 +118,12 @@ class Fleet(Protocol):
 
     async def confinement(self) -> Confinement:
         """The one for a new sandbox. Raises NoConfinement."""
+
+    async def lacks(self, confinement: Confinement) -> tuple[str, ...]:
+        """What its sandboxes miss of all that could close them off, in words for people."""
+
+    def findings(self, confinement: Confinement) -> tuple[Finding, ...]:
+        """What was seen inside the last kind of them that was started; empty before the first."""
 
     async def image(self, confinement: Confinement, asked: str) -> str:
         """The image of a new sandbox; empty where there are none.

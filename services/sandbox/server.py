@@ -106,9 +106,7 @@ def _fleet(settings: Settings, instance: str) -> SandboxFleet:
         DockerOptions(
             socket_path=settings.docker_socket,
             image=settings.image,
-            memory=settings.memory_limit,
-            cpus=settings.cpu_limit,
-            pids=settings.pids_limit,
+            limits=settings.limits,
             prefix=settings.container_prefix,
             workspace=settings.workspace,
             instance=instance,

@@ -10,6 +10,7 @@ from lucid.sandbox.v1 import sandbox_pb2 as pb
 
 from services.rpc.identity import current_caller
 from services.sandbox import convert
+from services.sandbox.convert.confinement import status_to_proto
 from services.sandbox.ports import Ports
 from services.sandbox.usecases.configure_sandbox import configure_sandbox
 from services.sandbox.usecases.create_sandbox import SandboxOrder, create_sandbox
@@ -123,7 +124,4 @@ class SandboxServicer(sandbox_pb2_grpc.SandboxServiceServicer):
 
     async def GetStatus(self, request: pb.GetStatusRequest, context: Context) -> pb.GetStatusResponse:
         """See the proto."""
-        status = await get_status(self._ports)
-        return pb.GetStatusResponse(
-            confinement=convert.confinement_to_proto(status.confinement), ready_sandboxes=status.ready
-        )
+        return status_to_proto(await get_status(self._ports))

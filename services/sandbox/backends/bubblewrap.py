@@ -3,6 +3,7 @@
 import asyncio
 import os
 import platform
+import re
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from services.sandbox.backends.bubblewrap_shape import confined, process_limits,
 from services.sandbox.backends.cgroups import ControlGroups
 from services.sandbox.backends.folders import SANDBOX_UID, Folders
 from services.sandbox.backends.seccomp import bpf
+from services.sandbox.domain.enclosure import Expected, Setting
 from services.sandbox.domain.errors import SandboxUnavailable
 from services.sandbox.domain.limits import Limits
 from services.sandbox.domain.models import Arrival, Confinement, Sandbox
@@ -67,6 +69,22 @@ class BubblewrapLauncher:
         """See ports.Launcher."""
         return ()
 
+    async def expected(self) -> Expected:
+        """See ports.Launcher."""
+        if self._lock is None and (reason := await self.usable()):
+            raise SandboxUnavailable(reason)
+        groups = await asyncio.to_thread(self._groups.controllers)
+        has_own_count = os.geteuid() != 0 or bool(self._lock)
+        given = {
+            Setting.SYSTEM_CALLS: bpf.is_known(),
+            Setting.PROCESSES: "pids" in groups or (has_own_count and counts_by_namespace()),
+            Setting.MEMORY: "memory" in groups,
+            Setting.SWAP: "memory" in groups,
+            Setting.CPU: "cpu" in groups,
+            Setting.DISK: False,
+        }
+        return Expected(self._limits, frozenset(setting for setting, is_given in given.items() if not is_given))
+
     async def launch(self, sandbox: Sandbox, run_directory: str) -> Arrival:
         """See ports.Launcher."""
         owner = SANDBOX_UID if os.geteuid() == 0 else None
@@ -107,7 +125,7 @@ class BubblewrapLauncher:
     def _mounts(self, sandbox_id: str) -> list[str]:
         run = self._runs[sandbox_id]
         return [
-            *system_mounts(),
+            *system_mounts(self._limits),
             *("--ro-bind", f"{run}/passwd", "/etc/passwd"),
             *("--ro-bind", f"{run}/group", "/etc/group"),
             *("--ro-bind", f"{run}/hosts", "/etc/hosts"),
@@ -125,7 +143,7 @@ class BubblewrapLauncher:
     async def _probe(self, lock: bool) -> str:
         """Empty if a sandbox of this shape starts here, else what bubblewrap says."""
         with _filter() as filter_fd:
-            shape = confined(system_mounts(), {}, self._process_limits(), filter_fd, lock)
+            shape = confined(system_mounts(self._limits), {}, self._process_limits(), filter_fd, lock)
             try:
                 attachment = await pipes.start([*shape, "/bin/true"], {"PATH": "/usr/bin:/bin"}, "/", _given(filter_fd))
             except SandboxUnavailable as error:
@@ -140,6 +158,12 @@ class BubblewrapLauncher:
 def python_inside() -> str:
     """An interpreter that is seen inside: one below /usr."""
     return next((path for path in PYTHONS if Path(path).exists()), "")
+
+
+def counts_by_namespace() -> bool:
+    """Whether the kernel counts the processes of a user namespace for itself (since Linux 5.14)."""
+    major, minor = (int(re.sub(r"\D.*", "", part) or 0) for part in os.uname().release.split(".")[:2])
+    return (major, minor) >= (5, 14)
 
 
 @contextmanager

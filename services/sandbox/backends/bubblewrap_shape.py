@@ -13,7 +13,6 @@ from pathlib import Path
 from services.sandbox.backends.folders import SANDBOX_UID
 from services.sandbox.domain.limits import Limits
 
-TMP_BYTES = 1024 * 1024 * 1024
 OPEN_FILES = 8192
 SHARED = (
     "/etc/alternatives",
@@ -29,7 +28,16 @@ SHARED = (
     "/etc/ssl/openssl.cnf",
 )
 ROOT_LINKS = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
-FOLDERS = ("/etc", "/home", "/run", "/var", "/var/lib")  # made with parents that others may pass through
+FOLDERS = (
+    "/etc",
+    "/home",
+    "/run",
+    "/sys",
+    "/sys/fs",
+    "/sys/fs/cgroup",
+    "/var",
+    "/var/lib",
+)  # made with parents that others may pass through
 INSIDE = ("--uid", str(SANDBOX_UID), "--gid", str(SANDBOX_UID))
 
 
@@ -55,13 +63,14 @@ def confined(
     return [*parts, *limits]
 
 
-def system_mounts() -> list[str]:
+def system_mounts(limits: Limits) -> list[str]:
     """The machine's programs, read-only, and what every process needs."""
     return [
         *(part for folder in FOLDERS for part in ("--perms", "0755", "--dir", folder)),
         *_root(),
         *("--proc", "/proc", "--dev", "/dev"),
-        *("--perms", "1777", "--size", str(TMP_BYTES), "--tmpfs", "/tmp"),  # noqa: S108
+        *("--perms", "1777", "--size", str(limits.memory_files), "--tmpfs", "/tmp"),  # noqa: S108
+        *("--perms", "1777", "--size", str(limits.shared_memory), "--tmpfs", "/dev/shm"),  # noqa: S108
     ]
 
 

@@ -24,6 +24,7 @@ from services.sandbox.backends.docker_shape import (
 from services.sandbox.backends.furnishing import TOOLS_LABEL, furnished, main, place_in
 from services.sandbox.backends.images import Image, Images, is_allowed
 from services.sandbox.backends.toolbox import NOT_FOR_THE_HELPER, Toolbox
+from services.sandbox.domain.enclosure import Expected, Setting
 from services.sandbox.domain.errors import ImageNotAllowed, SandboxUnavailable
 from services.sandbox.domain.models import Arrival, Confinement, Sandbox
 from services.sandbox.ports import Attachment, Place
@@ -71,6 +72,10 @@ class DockerLauncher:
         except SandboxUnavailable as error:
             return error.message
         return ""
+
+    async def expected(self) -> Expected:
+        """See ports.Launcher."""
+        return Expected(self._options.limits, frozenset({Setting.DISK}))
 
     async def launch(self, sandbox: Sandbox, run_directory: str) -> Arrival:
         """See ports.Launcher."""

@@ -61,6 +61,7 @@ def sandbox_to_proto(view: SandboxView) -> pb.Sandbox:
         image=sandbox.image,
         workspace=view.workspace,
         create_time=created,
+        lacks=view.lacks,
     )
 
 
@@ -180,8 +181,3 @@ def _change_to_proto(change: FileChange) -> pb.FileChange:
         binary=change.binary,
         truncated=change.truncated,
     )
-
-
-def confinement_to_proto(confinement: Confinement | None) -> pb.Sandbox.Confinement.ValueType:
-    """Unspecified where there is none."""
-    return pb.Sandbox.CONFINEMENT_UNSPECIFIED if confinement is None else CONFINEMENTS[confinement]

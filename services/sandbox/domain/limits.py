@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 
+MOST_MEMORY_FILES = 2**30
 UNITS = {"": 1, "b": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
 
 
@@ -14,6 +15,16 @@ class Limits:
     cpus: float
     pids: int
     disk: int
+
+    @property
+    def memory_files(self) -> int:
+        """Bytes that /tmp may hold, which is memory: a full one must leave room for the helper."""
+        return min(MOST_MEMORY_FILES, self.memory // 2)
+
+    @property
+    def shared_memory(self) -> int:
+        """Bytes of /dev/shm and of segments, which stay when their makers are dead."""
+        return min(MOST_MEMORY_FILES // 4, self.memory // 8)
 
 
 def size_of(text: str) -> int:

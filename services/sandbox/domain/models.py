@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 
+from services.sandbox.domain.enclosure import Finding
+
 
 class Confinement(Enum):
     """How well a sandbox is closed off."""
@@ -48,11 +50,22 @@ class Arrival:
 
 @dataclass(frozen=True)
 class SandboxView:
-    """A sandbox together with what is known of it at this moment."""
+    """A sandbox with what is known of it at this moment. `lacks`: what could close it off and does not, in words."""
 
     sandbox: Sandbox
     state: State
     workspace: str
+    lacks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Status:
+    """How the service is; `confinement` is None where no sandbox can be made now."""
+
+    confinement: Confinement | None
+    ready: int
+    lacks: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
 
 
 @dataclass(frozen=True)
