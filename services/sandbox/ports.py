@@ -40,6 +40,7 @@ class Place:
 
     `bash`: how one is started where the place has none. `programs`: a folder with those that may be missing, and
     `own_programs`: the helper's are those, whatever the place has. `variables`: those that the image sets.
+    `disk_limit`: bytes that the helper holds workspace and state to, as the file system does not; 0: no limit.
     """
 
     workspace: str
@@ -51,6 +52,7 @@ class Place:
     programs: str = ""
     own_programs: bool = False
     variables: Mapping[str, str] = field(default_factory=dict)
+    disk_limit: int = 0
 
 
 class Launcher(Protocol):

@@ -107,6 +107,7 @@ def _fleet(settings: Settings, instance: str) -> SandboxFleet:
             socket_path=settings.docker_socket,
             image=settings.image,
             limits=settings.limits,
+            runtime=settings.runtime,
             prefix=settings.container_prefix,
             workspace=settings.workspace,
             instance=instance,

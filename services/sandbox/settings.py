@@ -32,6 +32,7 @@ class Settings:
     cpu_limit: float = 1.0
     pids_limit: int = 512
     disk_limit: str = "10g"
+    runtime: str = ""
     container_prefix: str = "lucid-sandbox-"
     workspace: str = "/workspace"
     docker_socket: str = "/var/run/docker.sock"
@@ -59,6 +60,7 @@ class Settings:
             cpu_limit=float(env.get("SANDBOX_CPU_LIMIT") or cls.cpu_limit),
             pids_limit=int(env.get("SANDBOX_PIDS_LIMIT") or cls.pids_limit),
             disk_limit=env.get("SANDBOX_DISK_LIMIT") or cls.disk_limit,
+            runtime=env.get("SANDBOX_RUNTIME", ""),
             container_prefix=env.get("SANDBOX_CONTAINER_PREFIX") or cls.container_prefix,
             workspace=env.get("WORKSPACE_MOUNT_PATH") or cls.workspace,
             docker_socket=_socket(env.get("DOCKER_HOST") or f"unix://{cls.docker_socket}"),

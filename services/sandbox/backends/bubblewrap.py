@@ -59,7 +59,14 @@ class BubblewrapLauncher:
 
     def place(self, sandbox_id: str) -> Place:
         """See ports.Launcher."""
-        return Place(workspace=WORKSPACE, state=STATE, run=RUN, python=(python_inside(),), own_namespace=True)
+        return Place(
+            workspace=WORKSPACE,
+            state=STATE,
+            run=RUN,
+            python=(python_inside(),),
+            own_namespace=True,
+            disk_limit=self._limits.disk,
+        )
 
     async def image(self, asked: str) -> str:
         """See ports.Launcher."""
@@ -83,7 +90,8 @@ class BubblewrapLauncher:
             Setting.CPU: "cpu" in groups,
             Setting.DISK: False,
         }
-        return Expected(self._limits, frozenset(setting for setting, is_given in given.items() if not is_given))
+        lacking = frozenset(setting for setting, is_given in given.items() if not is_given)
+        return Expected(self._limits, lacking, measured_disk=bool(self._limits.disk))
 
     async def launch(self, sandbox: Sandbox, run_directory: str) -> Arrival:
         """See ports.Launcher."""

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import docker
@@ -11,7 +12,7 @@ from docker.types import Mount
 from requests.exceptions import RequestException
 
 from services.rpc.logs import get_logger
-from services.sandbox.backends import exec_stream
+from services.sandbox.backends import engine_check, exec_stream
 from services.sandbox.backends.docker_shape import (
     STATE,
     USER,
@@ -44,6 +45,7 @@ class DockerLauncher:
         self._options = options
         self._threads = ThreadPoolExecutor(max_workers=4, thread_name_prefix="docker")
         self._client: Any = None
+        self._lacking: frozenset[Setting] | None = None
         self._toolbox = Toolbox(self._engine, options.toolbox_sources)
         self._images = Images(self._engine, self._toolbox)
         self._furnished: dict[str, tuple[Image, str]] = {}
@@ -51,7 +53,7 @@ class DockerLauncher:
     def place(self, sandbox_id: str) -> Place:
         """See ports.Launcher."""
         image, toolbox = self._furnished.get(sandbox_id, (None, ""))
-        return place_in(self._options.workspace, image, toolbox)
+        return replace(place_in(self._options.workspace, image, toolbox), disk_limit=self._options.limits.disk)
 
     async def image(self, asked: str) -> str:
         """See ports.Launcher."""
@@ -75,7 +77,11 @@ class DockerLauncher:
 
     async def expected(self) -> Expected:
         """See ports.Launcher."""
-        return Expected(self._options.limits, frozenset({Setting.DISK}))
+        if self._lacking is None:
+            self._lacking = await self._call(lambda: engine_check.check(self._engine(), self._options.runtime))
+        own_kernel = engine_check.has_own_kernel(self._options.runtime)
+        lacking = self._lacking | {Setting.DISK}
+        return Expected(self._options.limits, lacking, bool(self._options.limits.disk), own_kernel)
 
     async def launch(self, sandbox: Sandbox, run_directory: str) -> Arrival:
         """See ports.Launcher."""
@@ -110,6 +116,7 @@ class DockerLauncher:
         quick = docker.DockerClient(base_url=f"unix://{self._options.socket_path}", timeout=PROBE_SECONDS)
         try:
             quick.ping()
+            self._lacking = engine_check.check(quick, self._options.runtime)
             quick.images.get(self._options.image)
         except ImageNotFound:
             if "/" not in self._options.image:  # made on this machine; no registry has it

@@ -26,6 +26,7 @@ class DockerOptions:
     socket_path: str
     image: str
     limits: Limits
+    runtime: str
     prefix: str
     workspace: str
     instance: str
@@ -64,6 +65,7 @@ def shape(options: DockerOptions, container: str, labels: dict[str, str], run_di
         "working_dir": options.workspace,
         "entrypoint": [],
         "init": True,
+        "runtime": options.runtime or None,
         "log_config": LogConfig(type="none"),
         **_confined(),
         **_limited(options),

@@ -289,6 +289,7 @@ def _hello(sandbox: Sandbox, place: Place, handing: Handing) -> dict[str, object
         "own_namespace": place.own_namespace,
         "git_socket": f"{place.run}/git.sock",
         "git_port": GIT_PORT,
+        "disk_limit": place.disk_limit,
         "env": {**place.variables, **sandbox.env, **_variables(place)},
         "bash": list(place.bash),
     }

@@ -43,6 +43,7 @@ REASONS = {
     ExitReason.STOPPED: pb.RunCommandResponse.Exit.REASON_STOPPED,
     ExitReason.OOM: pb.RunCommandResponse.Exit.REASON_OOM,
     ExitReason.SANDBOX_LOST: pb.RunCommandResponse.Exit.REASON_SANDBOX_LOST,
+    ExitReason.LIMIT: pb.RunCommandResponse.Exit.REASON_LIMIT,
 }
 MAX_ENV_BYTES = 64 * 1024
 

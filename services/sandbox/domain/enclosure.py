@@ -51,7 +51,7 @@ class Finding:
 
 def judge(facts: Mapping[str, Any], expected: Expected) -> tuple[Finding, ...]:
     """All twelve, by what guest/look_around.py has seen."""
-    return tuple(Finding(setting, *look(facts, expected)) for setting, look in _RULES.items())
+    return tuple(Finding(setting, *_look(setting, facts, expected)) for setting in Setting)
 
 
 def broken(findings: tuple[Finding, ...], expected: Expected) -> tuple[Finding, ...]:
@@ -68,6 +68,12 @@ def lacks(expected: Expected) -> tuple[str, ...]:
     if Setting.DISK in left:
         words.append("enforced limit of disk (it is measured)" if expected.measured_disk else Setting.DISK.value)
     return tuple(words)
+
+
+def _look(setting: Setting, facts: Mapping[str, Any], expected: Expected) -> tuple[bool, str]:
+    if expected.own_kernel and setting in _KEPT_OUTSIDE:
+        return True, "kept outside of the sandbox's own kernel"
+    return _RULES[setting](facts, expected)
 
 
 def _capabilities(facts: Mapping[str, Any], _: Expected) -> tuple[bool, str]:
@@ -118,6 +124,7 @@ def _sockets(facts: Mapping[str, Any], _: Expected) -> tuple[bool, str]:
     return not facts["sockets"], ", ".join(facts["sockets"][:5]) or "none but ours"
 
 
+_KEPT_OUTSIDE = {Setting.PROCESSES, Setting.MEMORY, Setting.SWAP, Setting.CPU}
 _RULES: Mapping[Setting, Callable[[Mapping[str, Any], Expected], tuple[bool, str]]] = {
     Setting.CAPABILITIES: _capabilities,
     Setting.NEW_PRIVILEGES: lambda facts, _: (facts["no_new_privileges"] == 1, str(facts["no_new_privileges"])),

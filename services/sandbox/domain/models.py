@@ -105,6 +105,7 @@ class ExitReason(Enum):
     STOPPED = "STOPPED"
     OOM = "OOM"
     SANDBOX_LOST = "SANDBOX_LOST"
+    LIMIT = "LIMIT"
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from .beneath import Beneath, refusal
 from .command import Follower
 from .commands import Commands
 from .connection import Connection
+from .disk import Disk
 from .edits import Edits
 from .files import list_tree, read_file
 from .frames import CANCEL, CREDIT, REQUEST, SIZE, Refusal, unpack
@@ -69,6 +70,7 @@ class Helper:
                 self._journal, Shell(workspace, state, hello["env"], hello.get("bash") or ()), self._reaper, mark
             )
         beneath = Beneath(workspace)
+        self._disk = Disk((workspace, state), hello.get("disk_limit", 0))
         snapshots, edits = Snapshots(beneath, state, self._reaper, mark), Edits(beneath, self._journal)
         self.about = {"version": VERSION, "build": build, "pid": os.getpid(), "survivors": self._survivors}
         self._answers: dict[str, Callable[[dict[str, Any], bytes], Any]] = {
@@ -76,7 +78,7 @@ class Helper:
             "stop": lambda request, _: ({"ended": self._commands.stop(request["id"])}, b""),
             "read": lambda request, _: read_file(beneath, request["path"], request["offset"], request["limit"]),
             "tree": lambda request, _: list_tree(beneath, request["path"], request["depth"], request["max_entries"]),
-            "edit": edits.apply,
+            "edit": lambda request, blob: self._written(lambda: edits.apply(request, blob)),
             "snapshot": lambda request, _: self._snapshot(snapshots, request),
         }
 
@@ -85,6 +87,7 @@ class Helper:
         # Made now: at the limit of processes no thread can be made, and a stop must still work.
         for waiting in [*[self._stops] * STOP_WORKERS, *[self._waiting] * WORKERS]:
             threading.Thread(target=self._work, args=(waiting,), daemon=True).start()
+        self._disk.start(self._is_busy, lambda: self._commands.stop("", "LIMIT"))
         selector = selectors.DefaultSelector()
         selector.register(self._entrance, selectors.EVENT_READ)
         while not self._is_forsaken():
@@ -172,6 +175,11 @@ class Helper:
         with self._journal.admitted(request.get("epoch", 0)):
             pass
         return snapshots.create(request["path"], request["since"])
+
+    def _written(self, write: Callable[[], Any]) -> Any:
+        """Something that needs room. Raises Refusal (DISK_FULL) where there is none."""
+        self._disk.check()
+        return write()
 
     def _is_busy(self) -> bool:
         return self._commands.running() > 0 or self._reaper.has_children()

@@ -2,6 +2,7 @@
 
 import pytest
 
+from services.rpc.status import RemoteError
 from tests.contract.launchers.attacks.conftest import Ground
 
 PYTHON = "python3 - <<'END'\n{}\nEND"
@@ -175,6 +176,23 @@ def test_pipes(ground: Ground) -> None:
 
 def test_no_memory_is_written_out(ground: Ground) -> None:
     assert b"core" not in ground.run(CORE).output
+
+
+def test_disk(ground: Ground) -> None:
+    """Who keeps too much is ended; nothing more is written until there is less; deleting works."""
+    ran = ground.run("for n in $(seq 45); do head -c 10000000 /dev/zero >many$n; done; exec sleep 40")
+    assert ran.reason == "REASON_LIMIT"
+    with pytest.raises(RemoteError) as refused:
+        ground.arena.run(ground.attacker.create("more", "text"))
+    assert refused.value.reason == "DISK_FULL"
+    assert b"No space" not in ground.run("rm /workspace/many*").output
+    ground.arena.run(ground.attacker.create("more", "text"))
+
+
+def test_one_large_file(ground: Ground) -> None:
+    ran = ground.run("head -c 300000000 /dev/zero >/workspace/large; code=$?; sleep 3; exit $code")
+    ground.run("rm -f /workspace/large")
+    assert ran.reason == "REASON_LIMIT" or ran.exit.exit_code != 0
 
 
 def test_processor(ground: Ground) -> None:
