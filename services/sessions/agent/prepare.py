@@ -70,6 +70,7 @@ def _sandbox_ready(journal: Journal, made: Confinement, took_ms: int) -> Change:
         image=made.image,
         reason=made.level,
         took_ms=took_ms,
+        lacks=made.lacks,
     )
     return Change(drafts=(journal.draft(system=True, sandbox_changed=ready),), confinement=made.level)
 

@@ -51,7 +51,14 @@ class SandboxWorkspace:
         with in_our_words():
             answer = await self._for(record).create_sandbox(request)
         level = pb.Sandbox.Confinement.Name(answer.sandbox.confinement).removeprefix("CONFINEMENT_").lower()
-        return Confinement(level, answer.sandbox.image, answer.sandbox.workspace, answer.workspace_kept, answer.created)
+        return Confinement(
+            level,
+            answer.sandbox.image,
+            answer.sandbox.workspace,
+            answer.workspace_kept,
+            answer.created,
+            tuple(answer.sandbox.lacks),
+        )
 
     async def run(
         self, record: SessionRecord, key: str, command: str, timeout_ms: int, cwd: str = ""

@@ -9,13 +9,17 @@ from lucid.sessions.v1.event_pb2 import CommandCompleted, FileEdited
 
 @dataclass(frozen=True)
 class Confinement:
-    """A sandbox that takes commands. `level`: docker, bubblewrap or process. `created`: it did not run before."""
+    """A sandbox that takes commands. `level`: docker, bubblewrap or process. `created`: it did not run before.
+
+    `lacks`: what could close it off further and cannot be had there, in words.
+    """
 
     level: str
     image: str
     workspace: str
     workspace_kept: bool
     created: bool = True
+    lacks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

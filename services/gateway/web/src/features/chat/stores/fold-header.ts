@@ -64,6 +64,9 @@ function usage(header: Header, seq: number, value: Usage): boolean {
 function sandbox(header: Header, value: SandboxChanged): boolean {
   if (value.sandboxId !== '') header.sandboxId = value.sandboxId;
   const usable = value.state === SandboxChanged_State.READY || value.state === SandboxChanged_State.REBUILT;
-  if (usable && value.reason !== '') header.confinement = value.reason;
+  if (usable && value.reason !== '') {
+    header.confinement = value.reason;
+    header.lacks = value.lacks;
+  }
   return true;
 }

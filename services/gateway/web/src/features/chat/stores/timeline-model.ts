@@ -11,6 +11,8 @@ export interface Header {
   model: string;
   sandboxId: string;
   confinement: string;
+  /** What could close the sandbox off further and cannot be had there. */
+  lacks: readonly string[];
   tokens: number;
   costMicros: bigint;
   currency: string;
@@ -124,6 +126,7 @@ function newHeader(): Header {
     model: '',
     sandboxId: '',
     confinement: '',
+    lacks: [],
     tokens: 0,
     costMicros: 0n,
     currency: 'USD',
