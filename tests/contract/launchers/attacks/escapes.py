@@ -158,7 +158,7 @@ SIMPLE: dict[str, Callable[[], str]] = {
     "memory_of_helper": lambda: attempt(lambda: open(f"/proc/{HELPER}/mem", "rb").read(1)),
     "variables_of_helper": lambda: attempt(lambda: open(f"/proc/{HELPER}/environ", "rb").read()),
     "descriptors_of_helper": lambda: attempt(lambda: os.listdir(f"/proc/{HELPER}/fd")),
-    "root_of_helper": lambda: attempt(lambda: os.listdir(f"/proc/{HELPER}/root/root")),
+    "root_of_helper": lambda: attempt(lambda: os.listdir(f"/proc/{HELPER}/root")),
     "program_of_init": lambda: attempt(lambda: open("/proc/1/exe", "r+b")),
     "kernel_memory": lambda: attempt(lambda: open("/proc/kcore", "rb").read(64) or os.stat("/nowhere")),
     "device_memory": lambda: attempt(lambda: open("/dev/mem", "rb")),
