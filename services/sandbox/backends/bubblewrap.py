@@ -28,6 +28,11 @@ PYTHONS = ("/usr/bin/python3", "/usr/local/bin/python3")
 ACCOUNTS = "root:x:0:0:root:/root:/usr/sbin/nologin\nsandbox:x:1000:1000:sandbox:/var/lib/lucid/home:/bin/bash\n"
 GROUP = "root:x:0:\nsandbox:x:1000:\n"
 HOSTS = "127.0.0.1 localhost sandbox\n::1 localhost\n"
+USER_NAMESPACES = (
+    "This kernel lets this user make no user namespaces. As root: sysctl kernel.unprivileged_userns_clone=1 (Debian), "
+    "user.max_user_namespaces=10000, or kernel.apparmor_restrict_unprivileged_userns=0 (Ubuntu); or run the sandbox "
+    "service as root, or use Docker"
+)
 log = get_logger(__name__)
 
 
@@ -46,7 +51,7 @@ class BubblewrapLauncher:
     async def usable(self) -> str:
         """Empty if bubblewrap works here, else why not."""
         if shutil.which("bwrap") is None:
-            return "bubblewrap is not installed"
+            return "bubblewrap is not installed (apt-get install bubblewrap)"
         if not python_inside():
             return "there is no python3 below /usr"
         if os.geteuid() == 0 and not await self._probe(lock=True):
@@ -55,7 +60,7 @@ class BubblewrapLauncher:
         complaint = await self._probe(lock=False)
         if not complaint:  # where the sandbox's user may make no user namespaces, none need be locked away
             self._lock = False
-        return complaint
+        return _with_remedy(complaint)
 
     def place(self, sandbox_id: str) -> Place:
         """See ports.Launcher."""
@@ -153,19 +158,29 @@ class BubblewrapLauncher:
         with _filter() as filter_fd:
             shape = confined(system_mounts(self._limits), {}, self._process_limits(), filter_fd, lock)
             try:
-                attachment = await pipes.start([*shape, "/bin/true"], {"PATH": "/usr/bin:/bin"}, "/", _given(filter_fd))
+                attachment = await pipes.start(
+                    [*shape, "/bin/echo", "ok"], {"PATH": "/usr/bin:/bin"}, "/", _given(filter_fd)
+                )
             except SandboxUnavailable as error:
                 return error.message
-            while await attachment.read():
-                pass
+            said = b""
+            while part := await attachment.read():
+                said += part
         complaint = await attachment.complaint()
         await attachment.close()
-        return complaint
+        return "" if said == b"ok\n" else complaint or "bubblewrap does not start, and does not say why"
 
 
 def python_inside() -> str:
     """An interpreter that is seen inside: one below /usr."""
     return next((path for path in PYTHONS if Path(path).exists()), "")
+
+
+def _with_remedy(complaint: str) -> str:
+    """What bubblewrap says, and what an operator can do where the kernel is the cause."""
+    if complaint and any(word in complaint for word in ("namespace", "uid map", "not permitted", "Permission denied")):
+        return f"{complaint}. {USER_NAMESPACES}"
+    return complaint
 
 
 def counts_by_namespace() -> bool:

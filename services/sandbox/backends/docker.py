@@ -1,9 +1,11 @@
 """Containers: dropped rights, limits, a read-only root, no network. Lifecycle by the engine's API."""
 
 import asyncio
+import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, TypeVar
 
 import docker
@@ -69,6 +71,8 @@ class DockerLauncher:
 
     async def usable(self) -> str:
         """Empty if the engine answers and the image is there or can be had, else why not."""
+        if reason := _closed(self._options.socket_path):
+            return reason
         try:
             await self._call(self._probe)
         except SandboxUnavailable as error:
@@ -192,6 +196,15 @@ class DockerLauncher:
         found = self._engine().api.containers(all=True, filters=mine)
         volumes = self._engine().api.volumes(filters=mine).get("Volumes") or []
         return {thing["Labels"]["lucid.sandbox"] for thing in [*found, *volumes]}
+
+
+def _closed(socket_path: str) -> str:
+    """Why nothing can be asked at this socket; empty where it is open."""
+    if not Path(socket_path).is_socket():
+        return f"no Docker engine listens at {socket_path}"
+    if not os.access(socket_path, os.R_OK | os.W_OK):
+        return f"this user may not use the Docker engine at {socket_path}: add it to the group of that socket"
+    return ""
 
 
 def _text(error: Exception) -> str:

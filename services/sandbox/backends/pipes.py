@@ -23,11 +23,15 @@ class ProcessAttachment:
     """See ports.Attachment. Closing it lets the program go: one that still reads its input sees the end of it."""
 
     def __init__(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, errors: asyncio.StreamReader
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        errors: tuple[asyncio.StreamReader, asyncio.StreamWriter],
     ) -> None:
         self._reader = reader
         self._writer = writer
-        self._complaints = asyncio.create_task(_drain(errors))
+        self._errors = errors  # both: a writer that nobody holds closes its socket
+        self._complaints = asyncio.create_task(_drain(errors[0]))
 
     async def read(self) -> bytes:
         """See ports.Attachment."""
@@ -47,6 +51,7 @@ class ProcessAttachment:
         self._complaints.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await self._complaints
+        self._errors[1].close()
 
     async def complaint(self) -> str:
         """The last that it said on standard error, once it has ended or let go."""
@@ -72,8 +77,7 @@ async def start(
         far.close()
         complaints.close()
     reader, writer = await asyncio.open_connection(sock=near, limit=1 << 20)
-    heard, _ = await asyncio.open_connection(sock=errors)
-    return ProcessAttachment(reader, writer, heard)
+    return ProcessAttachment(reader, writer, await asyncio.open_connection(sock=errors))
 
 
 def _spawn(

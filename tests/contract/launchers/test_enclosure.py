@@ -1,7 +1,10 @@
 """Sandboxes are looked at from inside before they are used, and what a level lacks is said."""
 
 import ast
+import asyncio
 import json
+import os
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,7 +21,7 @@ from services.sandbox.domain.errors import EnclosureBroken
 from services.sandbox.domain.limits import Limits
 from services.sandbox.domain.models import Confinement, Sandbox
 from tests.contract.launchers.conftest import OWNER, SESSION, Bench, order, running, settings_for
-from tests.unit.house.tree import code, read
+from tests.unit.house.tree import ROOT, code, read
 
 LIMITS = Limits(memory=2**28, cpus=1.0, pids=120, disk=2**30)
 MOUNTED = {"/workspace", "/var/lib/lucid", "/run/lucid"}
@@ -39,12 +42,14 @@ async def test_what_is_seen_inside_is_told(bench: Bench, backend: str) -> None:
     status = await bench.client.get_status(pb.GetStatusRequest())
     found = {one.setting: one for one in status.findings}
     assert list(found) == [setting.value for setting in Setting]
-    assert [name for name, one in found.items() if not one.holds] == [Setting.DISK.value]
+    groups = backend == "docker" or os.geteuid() == 0
+    missing = [Setting.DISK.value] if groups else [Setting.MEMORY.value, Setting.CPU.value, Setting.DISK.value]
+    assert [name for name, one in found.items() if not one.holds] == missing
     assert all(one.found for one in found.values())
-    assert list(status.lacks) == ["enforced limit of disk (it is measured)"]
+    assert list(status.lacks) == [*missing[:-1], "enforced limit of disk (it is measured)"]
     told = (await bench.client.get_sandbox(pb.GetSandboxRequest(sandbox_id=bench.sandbox_id))).sandbox
     assert list(told.lacks) == list(status.lacks)
-    assert found[Setting.MEMORY.value].found == "256 MiB"
+    assert found[Setting.MEMORY.value].found == ("256 MiB" if groups else "none")
 
 
 async def test_a_promise_that_is_not_kept_is_found(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -84,6 +89,31 @@ async def test_no_confinement_is_loud_and_only_where_it_is_allowed(
         status = await client.get_status(pb.GetStatusRequest())
     assert (status.confinement, list(status.lacks)) == (pb.Sandbox.CONFINEMENT_PROCESS, ["any confinement"])
     assert "NOT confined" in caplog.text
+
+
+async def test_a_bare_machine_is_told_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    async with running(settings_for("auto", tmp_path / "data", docker_socket=str(tmp_path / "none"))) as client:
+        with pytest.raises(RemoteError) as refused:
+            await client.create_sandbox(order(new_id("sbx")))
+    assert refused.value.reason == "NO_CONFINEMENT"
+    assert f"no Docker engine listens at {tmp_path / 'none'}" in refused.value.message
+    assert "bubblewrap is not installed (apt-get install bubblewrap)" in refused.value.message
+
+
+async def test_a_kernel_without_user_namespaces_is_told_what_to_do(tmp_path: Path) -> None:
+    """A sandbox of this machine forbids them: what looks for bubblewrap in there is such a machine."""
+    look = (
+        "import asyncio, pathlib; from services.sandbox.backends.bubblewrap import BubblewrapLauncher;"
+        "from services.sandbox.domain.limits import Limits;"
+        f"print(asyncio.run(BubblewrapLauncher(pathlib.Path({str(tmp_path)!r}), Limits(2**28, 1.0, 120, 0)).usable()))"
+    )
+    closed = ["bwrap", "--unshare-user", "--uid", "1000", "--gid", "1000", "--disable-userns", "--dev-bind", "/", "/"]
+    process = await asyncio.create_subprocess_exec(
+        *closed, "--", sys.executable, "-c", look, stdout=asyncio.subprocess.PIPE, cwd=ROOT
+    )
+    said, _ = await process.communicate()
+    assert b"This kernel lets this user make no user namespaces. As root: sysctl" in said
 
 
 @pytest.mark.docker
