@@ -15,6 +15,8 @@ from lucid.sessions.v1.event_pb2 import (
     CommandCompleted,
     Event,
     FileEdited,
+    NetworkBlocked,
+    NetworkMode,
     PullRequestChanged,
     TurnStarted,
     UserMessage,
@@ -27,6 +29,7 @@ from services.sessions.domain.models import Change, Draft, Lease, Repository, Se
 from services.sessions.domain.waiting import FOLLOWED, NOTHING, followed
 from services.sessions.domain.work import (
     CommandBegun,
+    CommandBlocked,
     CommandEnded,
     CommandFrame,
     CommandOutput,
@@ -41,6 +44,7 @@ from services.sessions.domain.work import (
     ToolFailure,
 )
 from services.sessions.ports import EventStore, Limits, LiveHub, Ports, Signals
+from tests.fakes.images import Images
 from tests.fakes.scripted_model import Model, OneModel, Script
 
 SESSION = "ses_01TEST000000000000000000"
@@ -151,10 +155,11 @@ class Ran:
     push: str = ""
     reason: int = CommandCompleted.REASON_EXITED
     cwd_after: str = "/workspace/teatime"
+    blocked: tuple[NetworkBlocked, ...] = ()
 
 
 @dataclass
-class Place:
+class Place(Images):
     """Workspace and forge in one. `away`: how many calls cannot reach it; `starts`: keys that really ran."""
 
     commands: Callable[[str], Ran] = lambda _: Ran(b"ok\n")
@@ -181,7 +186,9 @@ class Place:
 
     async def create(self, record: SessionRecord, gate: Gate | None) -> Confinement:
         self.creates += 1
-        return Confinement("bubblewrap", "", "/workspace", True)
+        return Confinement(
+            "bubblewrap", "", "/workspace", True, True, NetworkMode.NETWORK_MODE_LIST, ("a.example:443",)
+        )
 
     async def run(
         self, record: SessionRecord, key: str, command: str, timeout_ms: int, cwd: str = ""
@@ -200,7 +207,9 @@ class Place:
             await asyncio.sleep(60)
         await self._reach()
         yield CommandOutput(half, ended.completed.head[half:])
-        yield ended
+        for call in ended.blocked:
+            yield CommandBlocked(call)
+        yield replace(ended, blocked=())
 
     def _start(self, ran: Ran) -> CommandEnded:
         self.files.update(ran.writes)
@@ -211,7 +220,7 @@ class Place:
         )
         if ran.reason == CommandCompleted.REASON_EXITED:
             completed.exit_code = ran.exit_code
-        return CommandEnded(completed)
+        return CommandEnded(completed, blocked=ran.blocked)
 
     async def stop(self, record: SessionRecord, key: str) -> None:
         self.hang = False

@@ -20,6 +20,7 @@ SHARED = (
     "/etc/ld.so.conf",
     "/etc/ld.so.conf.d",
     "/etc/localtime",
+    "/etc/maven",
     "/etc/mime.types",
     "/etc/python3",
     "/etc/python3.11",
@@ -113,6 +114,6 @@ def _root() -> list[str]:
             parts += ["--symlink", str(path.readlink()), str(path)]
         elif path.is_dir():
             parts += ["--ro-bind", str(path), str(path)]
-    for shared in SHARED:
+    for shared in (*SHARED, *map(str, Path("/etc").glob("java-*-openjdk"))):
         parts += ["--ro-bind-try", shared, shared]
     return parts

@@ -4,6 +4,7 @@ from lucid.sandbox.v1 import confinement_pb2
 from lucid.sandbox.v1 import sandbox_pb2 as pb
 
 from services.sandbox.convert import CONFINEMENTS
+from services.sandbox.convert.network import network_to_proto
 from services.sandbox.domain.models import Status
 
 
@@ -12,6 +13,7 @@ def status_to_proto(status: Status) -> pb.GetStatusResponse:
     return pb.GetStatusResponse(
         confinement=CONFINEMENTS[status.confinement] if status.confinement else pb.Sandbox.CONFINEMENT_UNSPECIFIED,
         ready_sandboxes=status.ready,
+        network=network_to_proto(status.network),
         lacks=status.lacks,
         findings=[
             confinement_pb2.ConfinementFinding(setting=one.setting.value, holds=one.holds, found=one.found)

@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import Enum
 
 from services.sandbox.domain.enclosure import Finding
+from services.sandbox.domain.network import NO_NETWORK, BlockedCall, NetworkPolicy
 
 
 class Confinement(Enum):
@@ -38,6 +39,7 @@ class Sandbox:
     epoch: int
     create_time: datetime
     removed: bool = False
+    network: NetworkPolicy = NO_NETWORK
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,7 @@ class Status:
 
     confinement: Confinement | None
     ready: int
+    network: NetworkPolicy
     lacks: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
 
@@ -124,7 +127,7 @@ class Exit:
     left_running: int = 0
 
 
-Frame = Started | Output | Exit
+Frame = Started | Output | BlockedCall | Exit
 
 
 @dataclass(frozen=True)
@@ -135,6 +138,7 @@ class TreeEntry:
     directory: bool
     size: int
     symlink: bool
+    not_entered: bool = False
 
 
 @dataclass(frozen=True)
@@ -143,6 +147,7 @@ class Tree:
 
     entries: tuple[TreeEntry, ...]
     truncated: bool
+    next_page_token: str = ""
 
 
 @dataclass(frozen=True)
@@ -193,11 +198,16 @@ class EditOrder:
 
 @dataclass(frozen=True)
 class Edited:
-    """The file after the edit."""
+    """The file after the edit, and what was changed (nothing is told of a repeat but the counts)."""
 
     etag: str
     lines: int
     repeated: bool
+    unified_diff: str = ""
+    added: int = 0
+    removed: int = 0
+    binary: bool = False
+    diff_truncated: bool = False
 
 
 @dataclass(frozen=True)

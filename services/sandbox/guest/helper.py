@@ -17,12 +17,13 @@ from typing import Any, NamedTuple
 
 from . import processes
 from .beneath import Beneath, refusal
+from .callers import owner_of
 from .command import Follower
 from .commands import Commands
 from .connection import Connection
 from .disk import Disk
-from .edits import Edits
-from .files import list_tree, read_file
+from .file_desk import FileDesk
+from .forwarder import Forwarder
 from .frames import CANCEL, CREDIT, REQUEST, SIZE, Refusal, unpack
 from .journal import Journal
 from .reaper import Reaper
@@ -31,6 +32,7 @@ from .snapshot import Snapshots
 
 VERSION = 1  # of what is said over a connection; a service that knows another one replaces this helper
 WORKERS = 4
+NEED_ROOM = ("edit", "write", "write_part", "make_directory", "unpack")
 STOP_WORKERS = 2
 LOOK_SECONDS = 15.0
 FORSAKEN_SECONDS = 600.0
@@ -49,10 +51,11 @@ class Request(NamedTuple):
 class Helper:
     """One sandbox's helper. It outlives the services that come and go."""
 
-    def __init__(self, entrance: socket.socket, hello: dict[str, Any], build: str) -> None:
+    def __init__(self, entrance: socket.socket, hello: dict[str, Any], build: str, egress: Forwarder) -> None:
         state, workspace, mark = hello["state"], hello["workspace"], hello["mark"] + "/"
         self._entrance = entrance
         self._home = hello["home"]
+        self._egress = egress
         self._connections: set[Connection] = set()
         self._last_seen = time.monotonic()
         self._is_ending = False
@@ -71,15 +74,15 @@ class Helper:
             )
         beneath = Beneath(workspace)
         self._disk = Disk((workspace, state), hello.get("disk_limit", 0))
-        snapshots, edits = Snapshots(beneath, state, self._reaper, mark), Edits(beneath, self._journal)
+        snapshots = Snapshots(beneath, state, self._reaper, mark)
+        self._files = FileDesk(beneath, self._journal, self._reaper, state, mark)
         self.about = {"version": VERSION, "build": build, "pid": os.getpid(), "survivors": self._survivors}
         self._answers: dict[str, Callable[[dict[str, Any], bytes], Any]] = {
             "hello": lambda request, _: ({**self.about, "busy": self._is_busy(), "epoch": self._journal.epoch}, b""),
             "stop": lambda request, _: ({"ended": self._commands.stop(request["id"])}, b""),
-            "read": lambda request, _: read_file(beneath, request["path"], request["offset"], request["limit"]),
-            "tree": lambda request, _: list_tree(beneath, request["path"], request["depth"], request["max_entries"]),
-            "edit": lambda request, blob: self._written(lambda: edits.apply(request, blob)),
+            **{op: self._written(op, answer) for op, answer in self._files.answers.items()},
             "snapshot": lambda request, _: self._snapshot(snapshots, request),
+            "blocked": lambda request, _: self._note_blocked(request),
         }
 
     def serve(self) -> None:
@@ -127,8 +130,10 @@ class Helper:
             request, blob = unpack(payload)
             if request["op"] == "run":
                 self._run(connection, stream, request)
+            elif request["op"] in self._files.streams:
+                self._open(connection, stream, request)
             else:
-                quick = request["op"] in ("stop", "end", "hello")
+                quick = request["op"] in ("stop", "end", "hello", "blocked")
                 (self._stops if quick else self._waiting).put(Request(connection, stream, request, blob))
             return
         follower = connection.followers.get(stream)
@@ -154,6 +159,20 @@ class Helper:
         self._guarded(connection, stream, answer)
         connection.followers.pop(stream, None)
 
+    def _open(self, connection: Connection, stream: int, request: dict[str, Any]) -> None:
+        """A file, a search, a watch or an archive: an answer in parts, by a thread of its own."""
+        connection.followers[stream] = Follower(0)
+
+        def answer() -> None:
+            self._guarded(connection, stream, lambda: self._files.stream(connection, stream, request))
+            connection.followers.pop(stream, None)
+
+        try:
+            threading.Thread(target=answer, daemon=True).start()
+        except RuntimeError:
+            connection.followers.pop(stream, None)
+            self._waiting.put(Request(connection, stream, {"op": "busy"}, b""))
+
     def _work(self, waiting: queue.Queue[Request]) -> None:
         while True:
             request = waiting.get()
@@ -176,10 +195,25 @@ class Helper:
             pass
         return snapshots.create(request["path"], request["since"])
 
-    def _written(self, write: Callable[[], Any]) -> Any:
-        """Something that needs room. Raises Refusal (DISK_FULL) where there is none."""
-        self._disk.check()
-        return write()
+    def _written(
+        self, op: str, answer: Callable[[dict[str, Any], bytes], Any]
+    ) -> Callable[[dict[str, Any], bytes], Any]:
+        """What needs room is refused (DISK_FULL) where there is none."""
+        if op not in NEED_ROOM:
+            return answer
+
+        def checked(request: dict[str, Any], blob: bytes) -> Any:
+            self._disk.check()
+            return answer(request, blob)
+
+        return checked
+
+    def _note_blocked(self, request: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
+        """A call did not go out: the connection is still there, and behind it is a process of a command."""
+        port = self._egress.callers.get(request["connection"])
+        owner = None if port is None else owner_of(port, self._egress.port)
+        self._commands.note_blocked(owner or "", request["call"])
+        return {}, b""
 
     def _is_busy(self) -> bool:
         return self._commands.running() > 0 or self._reaper.has_children()

@@ -7,9 +7,10 @@ from services.sandbox.ports import Ports
 
 async def get_status(ports: Ports) -> Status:
     """As it is now."""
+    network = ports.network.policy(ports.network.mode)
     try:
         confinement = await ports.fleet.confinement()
         lacks = await ports.fleet.lacks(confinement)
     except (NoConfinement, SandboxUnavailable):
-        return Status(None, ports.fleet.ready())
-    return Status(confinement, ports.fleet.ready(), lacks, ports.fleet.findings(confinement))
+        return Status(None, ports.fleet.ready(), network)
+    return Status(confinement, ports.fleet.ready(), network, lacks, ports.fleet.findings(confinement))

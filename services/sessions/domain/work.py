@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TypeAlias
 
-from lucid.sessions.v1.event_pb2 import CommandCompleted, FileEdited
+from lucid.sessions.v1.event_pb2 import CommandCompleted, FileEdited, NetworkBlocked, NetworkMode
 
 
 @dataclass(frozen=True)
@@ -12,6 +12,7 @@ class Confinement:
     """A sandbox that takes commands. `level`: docker, bubblewrap or process. `created`: it did not run before.
 
     `lacks`: what could close it off further and cannot be had there, in words.
+    `network` and `allowed`: how far its network goes, and the hosts.
     """
 
     level: str
@@ -19,7 +20,17 @@ class Confinement:
     workspace: str
     workspace_kept: bool
     created: bool = True
+    network: NetworkMode.ValueType = NetworkMode.NETWORK_MODE_UNSPECIFIED
+    allowed: tuple[str, ...] = ()
     lacks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a sandbox is made with now. `remade`: it was made again for that. Empty `image`: it has none."""
+
+    image: str
+    remade: bool
 
 
 @dataclass(frozen=True)
@@ -40,13 +51,21 @@ class CommandOutput:
 
 @dataclass(frozen=True)
 class CommandEnded:
-    """Its end, in the log's own form. `left_running`: processes in the background."""
+    """Its end, in the log's own form. `left_running`: processes in the background. `blocked`: calls not let out."""
 
     completed: CommandCompleted
     left_running: int = 0
+    blocked: tuple[NetworkBlocked, ...] = ()
 
 
-CommandFrame: TypeAlias = CommandBegun | CommandOutput | CommandEnded
+@dataclass(frozen=True)
+class CommandBlocked:
+    """A call of it that was not let out, in the log's own form."""
+
+    call: NetworkBlocked
+
+
+CommandFrame: TypeAlias = CommandBegun | CommandOutput | CommandBlocked | CommandEnded
 
 
 @dataclass(frozen=True)

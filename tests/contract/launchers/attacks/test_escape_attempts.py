@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.contract.launchers.attacks.conftest import Ground
+from tests.contract.launchers.attacks.arena import Ground
 
 ATTEMPTS = Path(__file__).with_name("escapes.py").read_text()
 NO_RIGHT = {"EPERM", "EACCES"}
@@ -67,10 +67,10 @@ EXPECTED = {
 
 
 @pytest.fixture(scope="module")
-def became(ground: Ground) -> dict[str, str]:
+def became(arena: Ground) -> dict[str, str]:
     """What became of every attempt."""
     before = _machine()
-    found = ground.escapes()
+    found = arena.escapes()
     assert _machine() == before
     return found
 
@@ -85,10 +85,10 @@ def test_every_attempt_has_a_case(became: dict[str, str]) -> None:
     assert len(EXPECTED) >= 100
 
 
-def test_sandbox_and_neighbour_live_on(ground: Ground, became: dict[str, str]) -> None:
+def test_sandbox_and_neighbour_live_on(arena: Ground, became: dict[str, str]) -> None:
     assert became
-    assert ground.attacker_lives()
-    assert ground.neighbour_lives()
+    assert arena.attacker_lives()
+    assert arena.neighbour_lives()
 
 
 def test_the_attempts_refuse_to_run_outside() -> None:

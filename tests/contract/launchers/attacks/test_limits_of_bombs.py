@@ -3,7 +3,7 @@
 import pytest
 
 from services.rpc.status import RemoteError
-from tests.contract.launchers.attacks.conftest import Ground
+from tests.contract.launchers.attacks.arena import Ground
 
 PYTHON = "python3 - <<'END'\n{}\nEND"
 MEMORY = PYTHON.format("held = []\nwhile True: held.append(bytearray(1 << 20))")
@@ -111,118 +111,118 @@ print('made', made)
 
 
 @pytest.fixture(autouse=True)
-def neighbour_goes_on(ground: Ground) -> object:
+def neighbour_goes_on(arena: Ground) -> object:
     yield
-    assert ground.attacker_lives()
-    assert ground.neighbour_lives()
+    assert arena.attacker_lives()
+    assert arena.neighbour_lives()
 
 
 @pytest.mark.parametrize("bomb", [MEMORY, SHARED_MEMORY], ids=["private", "shared"])
-def test_memory(ground: Ground, bomb: str) -> None:
-    ran = ground.run(bomb)
+def test_memory(arena: Ground, bomb: str) -> None:
+    ran = arena.run(bomb)
     assert ran.reason == "REASON_OOM"
     assert (ran.exit.signal or ran.exit.exit_code) in ("SIGKILL", 137)
 
 
-def test_memory_by_many_processes(ground: Ground) -> None:
+def test_memory_by_many_processes(arena: Ground) -> None:
     """Each is small; together they are too much."""
-    ran = ground.run(
+    ran = arena.run(
         "for n in $(seq 12); do python3 -c 'held = bytearray(40 << 20); input()' </dev/zero & done; wait -n; wait"
     )
     assert ran.reason in ("REASON_OOM", "REASON_EXITED")
     assert b"Killed" in ran.output or ran.reason == "REASON_OOM"
 
 
-def test_memory_by_the_tmp_folder(ground: Ground) -> None:
-    ran = ground.run(TMP)
+def test_memory_by_the_tmp_folder(arena: Ground) -> None:
+    ran = arena.run(TMP)
     assert ran.reason == "REASON_OOM" or b"code 0" not in ran.output
 
 
-def test_processes(ground: Ground) -> None:
-    assert ground.run(FORKS).output == b"BlockingIOError True\n"
+def test_processes(arena: Ground) -> None:
+    assert arena.run(FORKS).output == b"BlockingIOError True\n"
 
 
-def test_threads(ground: Ground) -> None:
-    assert ground.run(THREADS).output == b"refused True\n"
+def test_threads(arena: Ground) -> None:
+    assert arena.run(THREADS).output == b"refused True\n"
 
 
-def test_a_fork_bomb_is_cleared(ground: Ground) -> None:
-    ran = ground.run("bomb() { bomb | bomb & }; bomb; sleep 60", timeout_ms=1500)
+def test_a_fork_bomb_is_cleared(arena: Ground) -> None:
+    ran = arena.run("bomb() { bomb | bomb & }; bomb; sleep 60", timeout_ms=1500)
     assert ran.reason in ("REASON_TIMEOUT", "REASON_LIMIT", "REASON_EXITED")
-    ground.arena.run(ground.attacker.stop())
-    ground.arena.run(ground.attacker.until("[ $(ls -d /proc/[0-9]* | wc -l) -lt 20 ]"))
+    arena.arena.run(arena.attacker.stop())
+    arena.arena.run(arena.attacker.until("[ $(ls -d /proc/[0-9]* | wc -l) -lt 20 ]"))
 
 
-def test_open_files(ground: Ground) -> None:
-    assert ground.run(OPEN_FILES).output == b"EMFILE True\n"
+def test_open_files(arena: Ground) -> None:
+    assert arena.run(OPEN_FILES).output == b"EMFILE True\n"
 
 
-def test_watches(ground: Ground) -> None:
-    assert ground.run(WATCHES).output in (b"EMFILE True\n", b"ENOSPC True\n", b"ENFILE True\n")
+def test_watches(arena: Ground) -> None:
+    assert arena.run(WATCHES).output in (b"EMFILE True\n", b"ENOSPC True\n", b"ENFILE True\n")
 
 
-def test_locked_memory(ground: Ground) -> None:
-    assert ground.run(LOCKED_MEMORY).output in (b"EPERM\n", b"ENOMEM\n", b"EAGAIN\n")
+def test_locked_memory(arena: Ground) -> None:
+    assert arena.run(LOCKED_MEMORY).output in (b"EPERM\n", b"ENOMEM\n", b"EAarena.arenaIN\n")
 
 
-def test_segments_of_shared_memory(ground: Ground) -> None:
-    assert ground.run(SEGMENTS).output == b"ENOSPC True\n"
+def test_segments_of_shared_memory(arena: Ground) -> None:
+    assert arena.run(SEGMENTS).output == b"ENOSPC True\n"
 
 
-def test_pipes(ground: Ground) -> None:
-    ran = ground.run(PIPES)
-    assert ran.reason == "REASON_OOM" or ran.output in (b"EMFILE\n", b"EPERM\n", b"EAGAIN\n")
+def test_pipes(arena: Ground) -> None:
+    ran = arena.run(PIPES)
+    assert ran.reason == "REASON_OOM" or ran.output in (b"EMFILE\n", b"EPERM\n", b"EAarena.arenaIN\n")
 
 
-def test_no_memory_is_written_out(ground: Ground) -> None:
-    assert b"core" not in ground.run(CORE).output
+def test_no_memory_is_written_out(arena: Ground) -> None:
+    assert b"core" not in arena.run(CORE).output
 
 
-def test_disk(ground: Ground) -> None:
+def test_disk(arena: Ground) -> None:
     """Who keeps too much is ended; nothing more is written until there is less; deleting works."""
-    ran = ground.run("for n in $(seq 45); do head -c 10000000 /dev/zero >many$n; done; exec sleep 40")
+    ran = arena.run("for n in $(seq 45); do head -c 10000000 /dev/zero >many$n; done; exec sleep 40")
     assert ran.reason == "REASON_LIMIT"
     with pytest.raises(RemoteError) as refused:
-        ground.arena.run(ground.attacker.create("more", "text"))
+        arena.arena.run(arena.attacker.create("more", "text"))
     assert refused.value.reason == "DISK_FULL"
-    assert b"No space" not in ground.run("rm /workspace/many*").output
-    ground.arena.run(ground.attacker.create("more", "text"))
+    assert b"No space" not in arena.run("rm /workspace/many*").output
+    arena.arena.run(arena.attacker.create("more", "text"))
 
 
-def test_one_large_file(ground: Ground) -> None:
-    ran = ground.run("head -c 300000000 /dev/zero >/workspace/large; code=$?; sleep 3; exit $code")
-    ground.run("rm -f /workspace/large")
+def test_one_large_file(arena: Ground) -> None:
+    ran = arena.run("head -c 300000000 /dev/zero >/workspace/large; code=$?; sleep 3; exit $code")
+    arena.run("rm -f /workspace/large")
     assert ran.reason == "REASON_LIMIT" or ran.exit.exit_code != 0
 
 
-def test_processor(ground: Ground) -> None:
+def test_processor(arena: Ground) -> None:
     """Half a core was allowed; four that want one each get it together."""
     loop = "import time\\nend = time.monotonic() + 1\\nwhile time.monotonic() < end: pass\\nprint(time.process_time())"
-    ran = ground.run(f"for n in 1 2 3 4; do printf '{loop}' | python3 - & done; wait")
+    ran = arena.run(f"for n in 1 2 3 4; do printf '{loop}' | python3 - & done; wait")
     assert sum(float(line) for line in ran.output.split()) < 1.0
 
 
-def test_output(ground: Ground) -> None:
+def test_output(arena: Ground) -> None:
     """The flood is counted; its beginning and end are kept."""
-    ran = ground.run("yes lucid | head -c 7999998")
+    ran = arena.run("yes lucid | head -c 7999998")
     assert (ran.exit.total_bytes, ran.exit.truncated) == (7_999_998, True)
     assert ran.exit.head.startswith(b"lucid\n")
     assert ran.exit.tail.endswith(b"lucid\n")
 
 
-def test_one_line_without_end(ground: Ground) -> None:
-    ran = ground.run("head -c 3000000 /dev/zero | tr '\\0' x")
+def test_one_line_without_end(arena: Ground) -> None:
+    ran = arena.run("head -c 3000000 /dev/zero | tr '\\0' x")
     assert (ran.exit.total_bytes, ran.exit.truncated) == (3_000_000, True)
 
 
-def test_folders_in_folders(ground: Ground) -> None:
-    ran = ground.run(DEEP, timeout_ms=20_000)
+def test_folders_in_folders(arena: Ground) -> None:
+    ran = arena.run(DEEP, timeout_ms=20_000)
     assert ran.output.startswith((b"made", b"E"))
-    ground.run("rm -rf /workspace/d")
+    arena.run("rm -rf /workspace/d")
 
 
-def test_terminals(ground: Ground) -> None:
-    ran = ground.run(
+def test_terminals(arena: Ground) -> None:
+    ran = arena.run(
         PYTHON.format(
             "import os, errno\nheld=[]\ntry:\n while len(held) < 20000: held.append(os.openpty())\n"
             "except OSError as error: print(errno.errorcode[error.errno])"

@@ -1,5 +1,4 @@
 import type { ReactNode } from 'react';
-import { Popover } from './popover';
 
 interface ConfinementProps {
   /** docker, bubblewrap or process. */
@@ -14,19 +13,7 @@ const LEVELS: Readonly<Record<string, string>> = {
   process: 'A plain process: commands see and change what the server can.',
 };
 
-/** How well a session's commands are closed off; what that means, and what is missing, on demand. */
-export function ConfinementBadge({ level, lacks }: ConfinementProps): ReactNode {
-  return (
-    <Popover label={`Confinement: ${level}`} className="usage-button" testId="confinement" face={<Level level={level} />}>
-      <div className="usage" data-testid="confinement-details">
-        <p>{LEVELS[level]}</p>
-        {lacks.length > 0 && <p className="muted">It lacks: {lacks.join(', ')}.</p>}
-      </div>
-    </Popover>
-  );
-}
-
-/** The same in one line, where a session is begun. */
+/** How well a session's commands will be closed off, in one line where it is begun. */
 export function ConfinementLine({ level, lacks }: ConfinementProps): ReactNode {
   return (
     <p className="hint" data-testid="new-session-confinement">

@@ -1,10 +1,10 @@
 import type { ReactNode } from 'react';
-import { ConfinementBadge } from '@/components/ui/confinement';
 import { useConnectionState } from '@/lib/stream-context';
 import type { ConnectionState } from '@/lib/stream';
 import type { TimelineStore } from '../stores/timeline-store';
 import { useTopic } from '../stores/use-timeline';
 import { phaseLook } from './phase';
+import { SandboxFacts } from './sandbox-facts';
 import { UsageFacts } from './usage-facts';
 
 interface SessionHeaderProps {
@@ -37,7 +37,7 @@ export function SessionHeader({ store, known, drawTitle, menu }: SessionHeaderPr
           </span>
         )}
         {!demo && model !== '' && <span className="badge fact-extra">{model}</span>}
-        {confinement !== '' && <ConfinementBadge level={confinement} lacks={header.lacks} />}
+        {confinement !== '' && <SandboxFacts level={confinement} network={header.network} lacks={header.lacks} />}
         <UsageFacts header={header} />
         <Connection />
         <span className={`pill pill-${phase.look}`} data-testid="status-phase" data-phase={phase.name} title={header.phaseMessage}>
