@@ -44,6 +44,7 @@ REASONS = {
     ExitReason.STOPPED: pb.RunCommandResponse.Exit.REASON_STOPPED,
     ExitReason.OOM: pb.RunCommandResponse.Exit.REASON_OOM,
     ExitReason.SANDBOX_LOST: pb.RunCommandResponse.Exit.REASON_SANDBOX_LOST,
+    ExitReason.LIMIT: pb.RunCommandResponse.Exit.REASON_LIMIT,
 }
 MAX_ENV_BYTES = 64 * 1024
 
@@ -62,6 +63,7 @@ def sandbox_to_proto(view: SandboxView) -> pb.Sandbox:
         image=sandbox.image,
         workspace=view.workspace,
         create_time=created,
+        lacks=view.lacks,
         network=network_to_proto(sandbox.network),
     )
 
@@ -175,8 +177,3 @@ def _change_to_proto(change: FileChange) -> pb.FileChange:
         binary=change.binary,
         truncated=change.truncated,
     )
-
-
-def confinement_to_proto(confinement: Confinement | None) -> pb.Sandbox.Confinement.ValueType:
-    """Unspecified where there is none."""
-    return pb.Sandbox.CONFINEMENT_UNSPECIFIED if confinement is None else CONFINEMENTS[confinement]

@@ -37,7 +37,7 @@ export function SessionHeader({ store, known, drawTitle, menu }: SessionHeaderPr
           </span>
         )}
         {!demo && model !== '' && <span className="badge fact-extra">{model}</span>}
-        {confinement !== '' && <SandboxFacts level={confinement} network={header.network} />}
+        {confinement !== '' && <SandboxFacts level={confinement} network={header.network} lacks={header.lacks} />}
         <UsageFacts header={header} />
         <Connection />
         <span className={`pill pill-${phase.look}`} data-testid="status-phase" data-phase={phase.name} title={header.phaseMessage}>
