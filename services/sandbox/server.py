@@ -32,7 +32,16 @@ from services.sandbox.usecases.reconcile import find_again, reconcile
 from services.storage.database import Database
 
 SERVICE = sandbox_pb2.DESCRIPTOR.services_by_name["SandboxService"]
-_USER = frozenset({"GetSandbox", "ListTree", "ReadFile"})
+_USER = frozenset(
+    {
+        "GetSandbox",
+        "ListTree",
+        "ReadFile",
+        # Commands are read; terminals are the person's own.
+        *("AttachCommand", "ListCommands", "ReadCommandLog"),
+        *("OpenTerminal", "WriteTerminal", "ResizeTerminal", "CloseTerminal", "ListTerminals"),
+    }
+)
 log = get_logger(__name__)
 
 
@@ -119,7 +128,7 @@ def _fleet(settings: Settings, instance: str) -> SandboxFleet:
     launchers = Launchers(settings.backend, settings.allow_unconfined, settings.data_dir.resolve(), docker)
     relay = GateRelay(settings.gate, settings.internal_api_key)
     data_dir = settings.data_dir.resolve()
-    return SandboxFleet(launchers, relay, RunFolders(data_dir), ControlSockets(data_dir))
+    return SandboxFleet(launchers, relay, RunFolders(data_dir), ControlSockets(data_dir), settings.output_limit)
 
 
 def _instance(data_dir: Path) -> str:

@@ -33,7 +33,15 @@ class _Member:
 class SandboxFleet:
     """See ports.Fleet."""
 
-    def __init__(self, launchers: Launchers, relay: GateRelay, folders: RunFolders, control: ControlSockets) -> None:
+    def __init__(
+        self,
+        launchers: Launchers,
+        relay: GateRelay,
+        folders: RunFolders,
+        control: ControlSockets,
+        output_limit: int,
+    ) -> None:
+        self._output_limit = output_limit
         self._control = control
         self._launchers = launchers
         self._relay = relay
@@ -188,12 +196,15 @@ class SandboxFleet:
             async with handing_over(self._folders.path(sandbox.sandbox_id), entrance) as handing:
                 attachment = await launcher.attach(sandbox, argv, base)
                 try:
-                    greeting = await boot(attachment, _hello(sandbox, place, handing))
+                    greeting = await boot(attachment, self._hello(sandbox, place, handing))
                 finally:
                     await attachment.close()
         finally:
             entrance.close()
         log.info("sandbox is up", extra={"sandbox_id": sandbox.sandbox_id, **greeting})
+
+    def _hello(self, sandbox: Sandbox, place: Place, handing: Handing) -> dict[str, object]:
+        return {**_greeting(sandbox, place, handing), "output_limit": self._output_limit}
 
     async def _reach(self, sandbox: Sandbox, booted: bool = False) -> bool:
         """Connects to the helper that runs; whether there is one that speaks as we do."""
@@ -241,7 +252,7 @@ class SandboxFleet:
         await asyncio.to_thread(self._control.remove, sandbox_id)
 
 
-def _hello(sandbox: Sandbox, place: Place, handing: Handing) -> dict[str, object]:
+def _greeting(sandbox: Sandbox, place: Place, handing: Handing) -> dict[str, object]:
     return {
         "op": "hello",
         "entrance": f"{place.run}/{handing.name}",

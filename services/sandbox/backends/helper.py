@@ -8,29 +8,26 @@ from typing import Any
 from services.rpc.errors import LucidError
 from services.rpc.logs import get_logger
 from services.sandbox.backends import frames, guest_answers
-from services.sandbox.domain.errors import BY_REASON, GuestLost, HelperFailed
+from services.sandbox.backends.helper_commands import CommandCalls
+from services.sandbox.backends.helper_terminals import TerminalCalls
+from services.sandbox.domain.errors import GuestLost
 from services.sandbox.domain.models import (
-    CommandOrder,
     Edited,
     EditOrder,
     FileRange,
-    Frame,
-    Output,
     Snapshot,
-    Started,
     Tree,
 )
 from services.sandbox.ports import Attachment
 
 CALL_SECONDS = 300.0
 HELLO_SECONDS = 20.0
-STOP_SECONDS = 10.0
 END_SECONDS = 8.0
 log = get_logger(__name__)
 Answer = tuple[int, bytes]
 
 
-class Helper:
+class Helper(CommandCalls, TerminalCalls):
     """A guest (see ports). One task reads; each call has a queue."""
 
     def __init__(self, attachment: Attachment) -> None:
@@ -66,46 +63,6 @@ class Helper:
             return False
         return False
 
-    async def run(self, order: CommandOrder) -> AsyncGenerator[Frame, None]:
-        """See ports.Guest."""
-        request = {
-            "op": "run",
-            "id": order.command_id,
-            "command": order.command,
-            "timeout": order.timeout,
-            "cwd": order.cwd,
-            "from": order.from_offset,
-            "attach_only": order.attach_only,
-            "epoch": order.epoch,
-        }
-        stream, queue = await self._open(request)
-        finished = False
-        try:
-            while True:
-                kind, payload = await self._next(queue)
-                if kind == frames.NOTE:
-                    fields, _ = frames.unpack(payload)
-                    yield Started(cwd=fields["cwd"], attached=fields["attached"])
-                elif kind == frames.DATA:
-                    (offset,) = frames.OFFSET.unpack_from(payload)
-                    data = payload[frames.OFFSET.size :]
-                    yield Output(offset, data)
-                    await self._send(frames.frame(stream, frames.CREDIT, frames.SIZE.pack(len(data))))
-                else:
-                    finished = True
-                    yield guest_answers.exit_of(*_answer(kind, payload))
-                    return
-        finally:
-            self._calls.pop(stream, None)
-            if not finished and not self.lost.is_set():
-                with contextlib.suppress(GuestLost):
-                    await self._send(frames.frame(stream, frames.CANCEL))
-
-    async def stop(self, command_id: str) -> int:
-        """See ports.Guest."""
-        fields, _ = await self._call({"op": "stop", "id": command_id}, seconds=STOP_SECONDS)
-        return int(fields["ended"])
-
     async def list_tree(self, path: str, depth: int, max_entries: int) -> Tree:
         """See ports.Guest."""
         fields, _ = await self._call({"op": "tree", "path": path, "depth": depth, "max_entries": max_entries})
@@ -132,12 +89,29 @@ class Helper:
         stream, queue = await self._open(request, blob)
         try:
             async with asyncio.timeout(seconds):
-                return _answer(*await self._next(queue))
+                return guest_answers.opened(*await self._next(queue))
         except TimeoutError:
             await self.close()  # it is greeted anew, and replaced if it does not answer to that either
             raise GuestLost("The sandbox does not answer.") from None
         finally:
             self._calls.pop(stream, None)
+
+    async def _follow(self, request: dict[str, Any]) -> AsyncGenerator[tuple[int, bytes], None]:
+        stream, queue = await self._open(request)
+        finished = False
+        try:
+            while not finished:
+                kind, payload = await self._next(queue)
+                finished = kind not in (frames.NOTE, frames.DATA)
+                yield kind, payload
+                if kind == frames.DATA:
+                    size = frames.SIZE.pack(len(payload) - frames.OFFSET.size)
+                    await self._send(frames.frame(stream, frames.CREDIT, size))
+        finally:
+            self._calls.pop(stream, None)
+            if not finished and not self.lost.is_set():
+                with contextlib.suppress(GuestLost):
+                    await self._send(frames.frame(stream, frames.CANCEL))
 
     async def _open(self, request: dict[str, Any], blob: bytes = b"") -> tuple[int, asyncio.Queue[Answer | None]]:
         if self.lost.is_set():
@@ -177,13 +151,3 @@ class Helper:
             self.lost.set()
             for queue in self._calls.values():
                 queue.put_nowait(None)
-
-
-def _answer(kind: int, payload: bytes) -> tuple[dict[str, Any], bytes]:
-    fields, blob = frames.unpack(payload)
-    if kind == frames.ERROR:
-        if trace := fields.get("trace"):
-            log.error("sandbox helper failed", extra={"trace": str(trace)[-2000:]})
-        refusal: type[LucidError] = BY_REASON.get(str(fields.get("reason")), HelperFailed)
-        raise refusal(str(fields.get("message", "")))
-    return fields, blob

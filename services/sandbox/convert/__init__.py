@@ -43,6 +43,8 @@ REASONS = {
     ExitReason.STOPPED: pb.RunCommandResponse.Exit.REASON_STOPPED,
     ExitReason.OOM: pb.RunCommandResponse.Exit.REASON_OOM,
     ExitReason.SANDBOX_LOST: pb.RunCommandResponse.Exit.REASON_SANDBOX_LOST,
+    ExitReason.DETACHED: pb.RunCommandResponse.Exit.REASON_DETACHED,
+    ExitReason.LIMIT: pb.RunCommandResponse.Exit.REASON_LIMIT,
 }
 MAX_ENV_BYTES = 64 * 1024
 
@@ -103,6 +105,8 @@ def command_from_proto(request: pb.RunCommandRequest) -> CommandOrder:
         from_offset=request.from_offset,
         attach_only=request.attach_only,
         epoch=request.epoch,
+        stdin=request.stdin,
+        background=request.background,
     )
 
 
@@ -114,10 +118,11 @@ def frame_to_proto(frame: Frame) -> pb.RunCommandResponse:
     if isinstance(frame, Output):
         output = pb.RunCommandResponse.Output(offset=frame.offset, data=frame.data)
         return pb.RunCommandResponse(output=output)
-    return pb.RunCommandResponse(exit=_exit_to_proto(frame))
+    return pb.RunCommandResponse(exit=exit_to_proto(frame))
 
 
-def _exit_to_proto(frame: Exit) -> pb.RunCommandResponse.Exit:
+def exit_to_proto(frame: Exit) -> pb.RunCommandResponse.Exit:
+    """How a command ended."""
     message = pb.RunCommandResponse.Exit(
         reason=REASONS[frame.reason],
         duration_ms=frame.duration_ms,

@@ -57,7 +57,7 @@ class SandboxView:
 
 @dataclass(frozen=True)
 class CommandOrder:
-    """Start this key, or follow it. `timeout` in seconds."""
+    """Start this key, or follow it. `timeout` in seconds; 0 = none."""
 
     command_id: str
     command: str
@@ -66,6 +66,8 @@ class CommandOrder:
     from_offset: int = 0
     attach_only: bool = False
     epoch: int = 0
+    stdin: bool = False
+    background: bool = False
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,8 @@ class ExitReason(Enum):
     STOPPED = "STOPPED"
     OOM = "OOM"
     SANDBOX_LOST = "SANDBOX_LOST"
+    DETACHED = "DETACHED"
+    LIMIT = "LIMIT"
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 from lucid.sandbox.v1 import sandbox_pb2 as pb
 
 from services.rpc.identity import Verifier, service_metadata
@@ -154,4 +155,16 @@ def backend(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 async def bench(backend: str, tmp_path: Path) -> AsyncIterator[Bench]:
     async with sandbox_on(settings_for(backend, tmp_path, memory_limit="256m", pids_limit=120)) as made:
+        yield made
+
+
+@pytest_asyncio.fixture(
+    scope="module", loop_scope="module", params=["bubblewrap", pytest.param("docker", marks=pytest.mark.docker)]
+)
+async def shared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Bench]:
+    """One sandbox for all tests of a module: for those that do not disturb each other."""
+    if request.param == "docker":
+        request.getfixturevalue("docker_engine")
+    folder = tmp_path_factory.mktemp("shared")
+    async with sandbox_on(settings_for(str(request.param), folder, memory_limit="256m", pids_limit=200)) as made:
         yield made

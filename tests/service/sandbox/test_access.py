@@ -7,6 +7,7 @@ from typing import Any
 
 import grpc
 import pytest
+from lucid.sandbox.v1 import commands_pb2 as cpb
 from lucid.sandbox.v1 import images_pb2
 from lucid.sandbox.v1 import sandbox_pb2 as pb
 
@@ -19,7 +20,9 @@ from services.sandbox.server import SERVICE, build
 from services.sandbox.settings import Settings
 
 SECRET, KEY, OWNER = "s" * 32, "k" * 32, "usr_owner"
-USER_METHODS = {"GetSandbox", "ListTree", "ReadFile"}
+USER_METHODS = {"GetSandbox", "ListTree", "ReadFile", "AttachCommand", "ListCommands", "ReadCommandLog"}
+USER_METHODS |= {f"{verb}Terminal" for verb in ("Open", "Write", "Resize", "Close")} | {"ListTerminals"}
+STREAMS = {"RunCommand", "AttachCommand", "OpenTerminal"}
 ME, OTHER = (user_metadata(sign_access_token(SECRET, user, 3600)) for user in (OWNER, "usr_other"))
 
 
@@ -38,6 +41,26 @@ def requests(sandbox_id: str) -> dict[str, Any]:
         ),
         "CreateSnapshot": pb.CreateSnapshotRequest(sandbox_id=sandbox_id),
         "ConfigureSandbox": images_pb2.ConfigureSandboxRequest(sandbox_id=sandbox_id),
+        **commands(sandbox_id),
+    }
+
+
+def commands(sandbox_id: str) -> dict[str, Any]:
+    """Of those about commands that were started, and terminals."""
+    command = {"sandbox_id": sandbox_id, "command_id": "c"}
+    terminal = {"sandbox_id": sandbox_id, "terminal_id": "t"}
+    return {
+        "AttachCommand": cpb.AttachCommandRequest(**command),
+        "WriteStdin": cpb.WriteStdinRequest(**command, data=b"x"),
+        "CloseStdin": cpb.CloseStdinRequest(**command),
+        "SignalCommand": cpb.SignalCommandRequest(**command, request_id="s", signal="SIGNAL_HUP"),
+        "ListCommands": cpb.ListCommandsRequest(sandbox_id=sandbox_id),
+        "ReadCommandLog": cpb.ReadCommandLogRequest(**command),
+        "OpenTerminal": cpb.OpenTerminalRequest(**terminal),
+        "WriteTerminal": cpb.WriteTerminalRequest(**terminal, writer_id="w", data=b"x"),
+        "ResizeTerminal": cpb.ResizeTerminalRequest(**terminal, columns=80, rows=24),
+        "CloseTerminal": cpb.CloseTerminalRequest(**terminal),
+        "ListTerminals": cpb.ListTerminalsRequest(sandbox_id=sandbox_id),
     }
 
 
@@ -53,6 +76,17 @@ INVALID = {
     "EditFile": {"edit_id": ""},
     "CreateSnapshot": {"since_tree": "HEAD"},
     "ConfigureSandbox": {"image": "x" * 301},
+    "AttachCommand": {"command_id": "a/b"},
+    "WriteStdin": {"data": b""},
+    "CloseStdin": {"command_id": "a/b"},
+    "SignalCommand": {"signal": 0},
+    "ListCommands": {"page_token": "x" * 101},
+    "ReadCommandLog": {"wait_ms": 60_001},
+    "OpenTerminal": {"columns": 1001},
+    "WriteTerminal": {"writer_id": ""},
+    "ResizeTerminal": {"rows": 0},
+    "CloseTerminal": {"terminal_id": "a/b"},
+    "ListTerminals": {"sandbox_id": ""},
 }
 
 
@@ -68,8 +102,8 @@ async def channel(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
 async def call(channel: grpc.aio.Channel, method: str, request: Any, metadata: Any) -> Any:
     name = "".join("_" + letter.lower() if letter.isupper() else letter for letter in method).lstrip("_")
     client = SandboxClient(channel).acting_as(metadata)
-    if method == "RunCommand":
-        return [frame async for frame in client.run_command(request)][-1]
+    if method in STREAMS:
+        return [frame async for frame in getattr(client, name)(request)][-1]
     return await getattr(client, name)(request)
 
 
