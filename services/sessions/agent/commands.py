@@ -30,9 +30,11 @@ async def record_command(
     return ended.completed
 
 
-async def follow_command(journal: Journal, item_id: str, command: str, timeout_ms: int, cwd: str) -> CommandEnded:
-    """Starts the command or attaches to it, and shows its output until it has ended."""
-    run = journal.ports.workspace.run(journal.record, item_id, command, timeout_ms, cwd)
+async def follow_command(
+    journal: Journal, item_id: str, command: str, timeout_ms: int, cwd: str, background: bool = False
+) -> CommandEnded:
+    """Starts the command or attaches to it, and shows its output until it has ended, or goes on in the background."""
+    run = journal.ports.workspace.run(journal.record, item_id, command, timeout_ms, cwd, background)
     async with aclosing(run) as frames:
         async for frame in frames:
             if isinstance(frame, CommandOutput):
