@@ -78,7 +78,10 @@ class Commands:
         return processes.end(lambda: self._members(key))
 
     def clear(self) -> str:
-        """Ends the command that has filled the sandbox with processes, if one has; a sentence about it."""
+        """Ends the command that has filled the sandbox with processes, if one has; a sentence about it.
+
+        For the next who comes: the sandbox is never full for good, whether somebody stops the bomb or not.
+        """
         counts = self.processes()
         total, key = sum(counts.values()), max(counts, key=lambda key: counts[key], default="")
         if counts.get(key, 0) < max(processes.BOMB, total / 2):
@@ -87,7 +90,10 @@ class Commands:
             command = self.live.get(key)
         if command is not None and command.exit is None:
             command.reason = command.reason or "LIMIT"
-        ended = processes.end(lambda: self._members(key), grace_seconds=0.0)
+        mine = {None, self._mark + key} if key else {None}
+        ended = processes.end(
+            lambda: {pid for pid, owner in self._owners().items() if owner in mine}, grace_seconds=0.0
+        )
         return f" The {ended} processes of {key or 'an unknown command'} were ended for that."
 
     def settle(self) -> None:

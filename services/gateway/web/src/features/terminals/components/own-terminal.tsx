@@ -9,6 +9,9 @@ import { TerminalLink } from '../stores/terminal-link';
 import type { LinkState } from '../stores/terminal-link';
 import { Typing } from '../stores/typing';
 
+/** Bytes that may wait to be drawn. */
+const MOST_UNDRAWN = 512 * 1024;
+
 interface OwnTerminalProps {
   readonly sandboxId: string;
   readonly terminalId: string;
@@ -31,6 +34,7 @@ function attach(host: HTMLElement, sandboxId: string, terminalId: string, onStat
   const typing = new Typing((offset, data) => writeTerminal(sandboxId, terminalId, writer, offset, data));
   // Old output may hold questions of programs, which the terminal would answer once more.
   let old = 0;
+  let undrawn = 0;
   const encoder = new TextEncoder();
   terminal.onData((text) => {
     if (old === 0) typing.add(encoder.encode(text));
@@ -43,11 +47,16 @@ function attach(host: HTMLElement, sandboxId: string, terminalId: string, onStat
     {
       open: openTerminal,
       show: (data, before) => {
-        if (!before) terminal.write(data);
-        else {
-          old += 1;
-          terminal.write(data, () => (old -= 1));
-        }
+        old += before ? 1 : 0;
+        undrawn += data.length;
+        const drawn = new Promise<void>((done) => {
+          terminal.write(data, () => {
+            old -= before ? 1 : 0;
+            undrawn -= data.length;
+            done();
+          });
+        });
+        return undrawn > MOST_UNDRAWN ? drawn : undefined;
       },
       tell: (state) => {
         onState(state);

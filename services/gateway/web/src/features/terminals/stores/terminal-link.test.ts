@@ -40,6 +40,7 @@ async function play(...streams: Step[][]): Promise<{ shown: string; old: string;
         const text = typeof data === 'string' ? data : new TextDecoder().decode(data);
         shown += text;
         if (before) old += text;
+        return undefined;
       },
       tell: (state) => states.push(state),
       pause: () => Promise.resolve(),

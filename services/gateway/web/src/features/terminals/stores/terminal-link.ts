@@ -8,10 +8,13 @@ import type { Opening } from '../api/open-terminal';
 /** Where a terminal stands, for people. */
 export type LinkState = { readonly at: 'opening' | 'open' | 'away' } | { readonly at: 'ended' | 'failed'; readonly words: string };
 
-/** What a link needs and what it tells. `show` gets bytes, and whether they were shown to somebody before. */
+/**
+ * What a link needs and what it tells. `show` gets bytes, and whether they were shown to somebody before; while it has
+ * more to draw than it can, nothing more is read, and in the end the program itself waits.
+ */
 export interface LinkParts {
   readonly open: (opening: Opening, signal: AbortSignal) => AsyncIterable<OpenTerminalResponse>;
-  readonly show: (data: Uint8Array | string, old: boolean) => void;
+  readonly show: (data: Uint8Array | string, old: boolean) => Promise<void> | undefined;
   readonly tell: (state: LinkState) => void;
   readonly pause?: (ms: number) => Promise<void>;
 }
@@ -61,21 +64,21 @@ export class TerminalLink {
     for await (const { frame } of this.parts.open(opening, this.ending.signal)) {
       if (this.isStopped()) return true;
       this.backoff.reset();
-      if (this.take(frame)) return true;
+      if (await this.take(frame)) return true;
     }
     return false;
   }
 
-  private take(frame: Frame): boolean {
+  private async take(frame: Frame): Promise<boolean> {
     if (frame.case === 'started') {
       if (!this.started) this.shownBefore = frame.value.shownBytes;
       this.started = true;
       this.parts.tell({ at: 'open' });
     } else if (frame.case === 'output') {
       const { offset, data } = frame.value;
-      if (offset > this.position && this.position > 0n) this.parts.show('\r\n\x1b[2m… some output is no longer kept …\x1b[0m\r\n', true);
-      this.parts.show(data, offset < this.shownBefore);
+      if (offset > this.position && this.position > 0n) await this.parts.show('\r\n\x1b[2m… some output is no longer kept …\x1b[0m\r\n', true);
       this.position = offset + BigInt(data.length);
+      await this.parts.show(data, offset < this.shownBefore);
     } else if (frame.case === 'exit') {
       this.parts.tell({ at: 'ended', words: endOf(frame.value) });
       return true;
