@@ -8,6 +8,7 @@ import shutil
 import sys
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 from . import processes
@@ -32,9 +33,12 @@ NOT_KNOWN = {"reason": "SANDBOX_LOST", "duration_ms": 0, "total": 0, "truncated"
 
 
 class Commands:
-    """The registry. `mark` tells this sandbox's processes from those of others; `limit` is bytes of output."""
+    """The registry. `mark` tells this sandbox's processes from those of others; `limit` is bytes of output.
 
-    def __init__(self, journal: Journal, shell: Shell, reaper: Reaper, mark: str, limit: float) -> None:
+    `alone`: no processes of others are seen at all.
+    """
+
+    def __init__(self, journal: Journal, shell: Shell, reaper: Reaper, mark: str, limit: float, alone: bool) -> None:
         self.journal = journal
         self.shell = shell
         self.lock = threading.Lock()
@@ -42,6 +46,7 @@ class Commands:
         self._reaper = reaper
         self._mark = mark
         self._limit = limit
+        self._alone = alone
         self._logs = list(journal.started)
         self._sizes = {key: size_in(shell.folder_of(key)) for key in self._logs[-MAX_LOGS:]}
         self._close_lost()
@@ -75,7 +80,7 @@ class Commands:
         for command in chosen:
             if command.exit is None:
                 command.reason = command.reason or reason
-        return processes.end(lambda: self._members(key))
+        return self.end(lambda: self._members(key))
 
     def clear(self) -> str:
         """Ends the command that has filled the sandbox with processes, if one has; a sentence about it.
@@ -91,10 +96,12 @@ class Commands:
         if command is not None and command.exit is None:
             command.reason = command.reason or "LIMIT"
         mine = {None, self._mark + key} if key else {None}
-        ended = processes.end(
-            lambda: {pid for pid, owner in self._owners().items() if owner in mine}, grace_seconds=0.0
-        )
+        ended = self.end(lambda: {pid for pid, owner in self._owners().items() if owner in mine}, 0.0)
         return f" The {ended} processes of {key or 'an unknown command'} were ended for that."
+
+    def end(self, find: Callable[[], set[int]], grace_seconds: float = processes.GRACE_SECONDS) -> int:
+        """Ends what is found, with what it starts meanwhile; how many processes that were."""
+        return processes.end(find, self._alone, grace_seconds)
 
     def settle(self) -> None:
         """Waits a moment until the ends of all commands are in the journal."""
@@ -188,7 +195,7 @@ class Commands:
 
     def _pump(self, command: Command, pipe: int) -> None:
         def end() -> int:
-            return processes.end(lambda: self._members(command.key))
+            return self.end(lambda: self._members(command.key))
 
         def finish() -> dict[str, Any]:
             left = len(self.owned(command.key)) if self._reaper.has_children() else 0

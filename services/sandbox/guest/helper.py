@@ -73,11 +73,11 @@ class Helper:
         with self._journal.admitted(max(self._journal.epoch, hello["epoch"])):
             shell = Shell(workspace, state, hello["env"], hello.get("bash") or ())
             limit = hello.get("output_limit") or float("inf")
-            self._commands = Commands(self._journal, shell, self._reaper, mark, limit)
+            self._commands = Commands(self._journal, shell, self._reaper, mark, limit, hello["own_namespace"])
         beneath = Beneath(workspace)
         snapshots, edits = Snapshots(beneath, state, self._reaper, mark), Edits(beneath, self._journal)
         steering, listing = Steering(self._commands, self._journal), Listing(self._commands)
-        self._terminals = Terminals(shell, self._reaper, mark)
+        self._terminals = Terminals(shell, self._reaper, mark, self._commands.end)
         self.about = {"version": VERSION, "build": build, "pid": os.getpid(), "survivors": self._survivors}
         self._answers: dict[str, Callable[[dict[str, Any], bytes], Any]] = {
             "hello": lambda request, _: ({**self.about, "busy": self._is_busy(), "epoch": self._journal.epoch}, b""),

@@ -22,6 +22,7 @@ class Process(NamedTuple):
     pid: int
     parent: int
     session: int
+    is_halted: bool
 
 
 def table() -> dict[int, Process]:
@@ -36,7 +37,7 @@ def table() -> dict[int, Process]:
         except OSError:
             continue
         if fields and fields[0] not in (b"Z", b"X"):
-            found[int(name)] = Process(int(name), int(fields[1]), int(fields[3]))
+            found[int(name)] = Process(int(name), int(fields[1]), int(fields[3]), fields[0] == b"T")
     return found
 
 
@@ -95,11 +96,12 @@ def _descendants(root: int, processes: Mapping[int, Process]) -> set[int]:
     return found
 
 
-def end(find: Callable[[], set[int]], grace_seconds: float = GRACE_SECONDS) -> int:
+def end(find: Callable[[], set[int]], alone: bool = False, grace_seconds: float = GRACE_SECONDS) -> int:
     """TERM, a second of grace, then STOP and KILL until nothing new appears. Returns how many were ended.
 
     Stopping first means that a fork bomb cannot fork while it is being killed; who is as many as one is given no time
-    to become more. Nothing is started for all this: it works where no process can be made any more.
+    to become more. Nothing is started for all this: it works where no process can be made any more. `alone`: no process
+    of anybody else is seen here.
     """
     ended = find()
     if grace_seconds and len(ended) < BOMB:
@@ -110,6 +112,9 @@ def end(find: Callable[[], set[int]], grace_seconds: float = GRACE_SECONDS) -> i
         time.sleep(0.01)
         left = find()
         ended = ended | left
+    if alone and len(left) >= BOMB:
+        ended = ended | _all_at_once(find)
+        left = find()
     last = time.monotonic() + KILL_SECONDS
     while left and time.monotonic() < last:
         frozen: set[int] = set()
@@ -122,6 +127,19 @@ def end(find: Callable[[], set[int]], grace_seconds: float = GRACE_SECONDS) -> i
         time.sleep(0.005)
         left = find()
     return len(ended)
+
+
+def _all_at_once(find: Callable[[], set[int]]) -> set[int]:
+    """Halts everybody in one call, which no fork can slip through, ends those that are found, lets the others go on."""
+    halted = {pid for pid, process in table().items() if process.is_halted}
+    with contextlib.suppress(OSError):
+        os.kill(-1, signal.SIGSTOP)
+    found = find()
+    send(found, signal.SIGKILL)
+    # Children first: a shell that goes on before its child does would see it halted.
+    for pid in sorted(set(table()) - found - halted - {os.getpid()}, reverse=True):
+        send({pid}, signal.SIGCONT)
+    return found
 
 
 def send(pids: set[int], number: int) -> None:
@@ -146,4 +164,4 @@ def end_survivors(mark: str, whole_namespace: bool) -> int:
         others = set(table()) - mine
         return others if whole_namespace else {pid for pid in others if (mark_of(pid) or "").startswith(mark)}
 
-    return end(find) if find() else 0
+    return end(find, whole_namespace) if find() else 0

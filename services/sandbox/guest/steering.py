@@ -50,7 +50,7 @@ class Steering:
 
     def _send(self, key: str, name: str) -> int:
         if name == "KILL":  # what is forked meanwhile too
-            return processes.end(lambda: self._commands.owned(key), grace_seconds=0.0)
+            return self._commands.end(lambda: self._commands.owned(key), 0.0)
         found = self._commands.owned(key)
         processes.send(found, signal.Signals["SIG" + name])
         return len(found)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from collections.abc import Callable
 from typing import Any
 
 from . import processes
@@ -25,9 +26,10 @@ OWNER = "terminal:"  # no command's key has a colon
 
 
 class Terminals:
-    """The registry. `mark` tells this sandbox's processes from those of others."""
+    """The registry. `mark` tells this sandbox's processes from those of others; `end` ends what is found."""
 
-    def __init__(self, shell: Shell, reaper: Reaper, mark: str) -> None:
+    def __init__(self, shell: Shell, reaper: Reaper, mark: str, end: Callable[[Callable[[], set[int]]], int]) -> None:
+        self._end_all = end
         self._shell = shell
         self._reaper = reaper
         self._mark = mark
@@ -135,7 +137,7 @@ class Terminals:
         if terminal.exit is None:
             terminal.reason = terminal.reason or "CLOSED"
         processes.send(self._members(terminal), signal.SIGHUP)
-        processes.end(lambda: self._members(terminal))
+        self._end_all(lambda: self._members(terminal))
         terminal.ended.wait(SETTLE_SECONDS)
 
     def _members(self, terminal: Terminal) -> set[int]:
