@@ -29,6 +29,7 @@ MAX_LOGS = 200
 MAX_LOG_BYTES = 256 * 1024 * 1024
 RETURN_SECONDS = 30.0
 LOOK_SECONDS = 0.5
+SETTLE_SECONDS = 1.0
 NOT_KNOWN = {"reason": "SANDBOX_LOST", "duration_ms": 0, "total": 0, "truncated": False, "left_running": 0}
 
 
@@ -80,7 +81,12 @@ class Commands:
         for command in chosen:
             if command.exit is None:
                 command.reason = command.reason or reason
-        return self.end(lambda: self._members(key))
+        ended = self.end(lambda: self._members(key))
+        last = time.monotonic() + SETTLE_SECONDS
+        for command in chosen:  # whoever looks next sees them ended
+            if command.exit is None:
+                command.ended.wait(max(0.0, last - time.monotonic()))
+        return ended
 
     def clear(self) -> str:
         """Ends the command that has filled the sandbox with processes, if one has; a sentence about it.
