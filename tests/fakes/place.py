@@ -2,19 +2,22 @@
 
 import asyncio
 import difflib
-from collections.abc import AsyncGenerator, Callable
-from dataclasses import dataclass, field
+from collections.abc import AsyncGenerator, Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 from lucid.sessions.v1.event_pb2 import (
     CommandCompleted,
     FileEdited,
+    NetworkBlocked,
+    NetworkMode,
     PullRequestChanged,
 )
 
 from services.sessions.domain.models import Repository, SessionRecord
 from services.sessions.domain.work import (
     CommandBegun,
+    CommandBlocked,
     CommandEnded,
     CommandFrame,
     CommandLog,
@@ -28,8 +31,11 @@ from services.sessions.domain.work import (
     Push,
     ReplaceText,
     Snapshot,
+    Surroundings,
     ToolFailure,
 )
+
+DETACHED = CommandCompleted.REASON_DETACHED
 
 
 @dataclass
@@ -42,9 +48,7 @@ class Ran:
     push: str = ""
     reason: int = CommandCompleted.REASON_EXITED
     cwd_after: str = "/workspace/teatime"
-
-
-DETACHED = CommandCompleted.REASON_DETACHED
+    blocked: tuple[NetworkBlocked, ...] = ()
 
 
 @dataclass
@@ -65,6 +69,9 @@ class Place:
     opened: dict[str, PullRequestChanged] = field(default_factory=dict)
     refuse: ToolFailure | None = None
     hang: bool = False
+    allowed: tuple[str, ...] = ()
+    unsuitable: tuple[str, ...] = ()
+    surroundings: tuple[str, dict[str, str]] | None = None
     _ended: dict[str, CommandEnded] = field(default_factory=dict)
 
     async def _reach(self) -> None:
@@ -77,7 +84,25 @@ class Place:
 
     async def create(self, record: SessionRecord, gate: Gate | None) -> Confinement:
         self.creates += 1
-        return Confinement("bubblewrap", "", "/workspace", True)
+        return Confinement(
+            "bubblewrap", "", "/workspace", True, True, NetworkMode.NETWORK_MODE_LIST, ("a.example:443",)
+        )
+
+    async def images(self) -> tuple[str, ...]:
+        await self._reach()
+        return self.allowed
+
+    async def configure(self, record: SessionRecord, image: str, variables: Mapping[str, str]) -> Surroundings:
+        await self._reach()
+        if image and self.allowed and image not in self.allowed:
+            raise ToolFailure("IMAGE_NOT_ALLOWED", f"The image {image} is not on the operator's list.")
+        if image in self.unsuitable:
+            raise ToolFailure("IMAGE_UNSUITABLE", f"The image {image} is made for riscv64.")
+        default = self.allowed[0] if self.allowed else ""
+        wanted = ((image or default) if self.allowed else "", dict(variables))
+        remade = wanted != (self.surroundings or (default, {}))
+        self.surroundings = wanted
+        return Surroundings(wanted[0], remade)
 
     async def run(
         self, record: SessionRecord, key: str, command: str, timeout_ms: int, cwd: str = "", background: bool = False
@@ -100,7 +125,9 @@ class Place:
             await asyncio.sleep(60)
         await self._reach()
         yield CommandOutput(half, ended.completed.head[half:])
-        yield ended
+        for call in ended.blocked:
+            yield CommandBlocked(call)
+        yield replace(ended, blocked=())
 
     def _start(self, ran: Ran) -> CommandEnded:
         self.files.update(ran.writes)
@@ -111,7 +138,7 @@ class Place:
         )
         if ran.reason == CommandCompleted.REASON_EXITED:
             completed.exit_code = ran.exit_code
-        return CommandEnded(completed)
+        return CommandEnded(completed, blocked=ran.blocked)
 
     async def read_log(self, record: SessionRecord, key: str, part: LogPart) -> CommandLog:
         await self._reach()
@@ -178,15 +205,8 @@ class Place:
         return wanted
 
     async def open_gate(self, record: SessionRecord) -> Gate:
-        return Gate(
-            "local",
-            "lucid/teatime",
-            "http://x/lucid/teatime.git",
-            "main",
-            "http://x",
-            f"lucid/{record.session_id}/",
-            (),
-        )
+        prefix = f"lucid/{record.session_id}/"
+        return Gate("local", "lucid/teatime", "http://x/lucid/teatime.git", "main", "http://x", prefix, ())
 
     async def close_gate(self, record: SessionRecord) -> None:
         pass

@@ -7,18 +7,19 @@ from services.rpc.errors import LucidError
 from services.rpc.logs import get_logger
 from services.sandbox.backends import frames
 from services.sandbox.domain.commands import CommandPage, CommandState, CommandView, LogPart
-from services.sandbox.domain.errors import BY_REASON, HelperFailed
+from services.sandbox.domain.errors import ATTACKS, BY_REASON, HelperFailed
 from services.sandbox.domain.models import (
     CreateFile,
+    Edited,
     EditOrder,
     Exit,
     ExitReason,
     FileChange,
     ReplaceText,
     Snapshot,
-    Tree,
-    TreeEntry,
+    Started,
 )
+from services.sandbox.domain.network import BlockedCall, BlockReason
 
 log = get_logger(__name__)
 
@@ -30,8 +31,17 @@ def opened(kind: int, payload: bytes) -> tuple[dict[str, Any], bytes]:
         if trace := fields.get("trace"):
             log.error("sandbox helper failed", extra={"trace": str(trace)[-2000:]})
         refusal: type[LucidError] = BY_REASON.get(str(fields.get("reason")), HelperFailed)
+        if refusal in ATTACKS:
+            log.warning("a file call was refused", extra={"reason": refusal.reason, "cause": fields.get("message")})
         raise refusal(str(fields.get("message", "")))
     return fields, blob
+
+
+def note_of(fields: dict[str, Any]) -> Started | BlockedCall:
+    """What is told beside a command's output."""
+    if (call := fields.get("blocked")) is not None:
+        return BlockedCall(call["host"], call["port"], BlockReason(call["reason"]), call["command_id"])
+    return Started(cwd=fields["cwd"], attached=fields["attached"])
 
 
 def exit_of(fields: dict[str, Any], blob: bytes) -> Exit:
@@ -84,10 +94,18 @@ def log_part_of(fields: dict[str, Any], data: bytes) -> LogPart:
     )
 
 
-def tree_of(fields: dict[str, Any]) -> Tree:
-    """A listing."""
-    entries = tuple(TreeEntry(*entry) for entry in fields["entries"])
-    return Tree(entries=entries, truncated=fields["truncated"])
+def edited_of(fields: dict[str, Any]) -> Edited:
+    """A file after an edit."""
+    return Edited(
+        etag=fields["etag"],
+        lines=fields["lines"],
+        repeated=fields["repeated"],
+        unified_diff=fields["diff"],
+        added=fields["added"],
+        removed=fields["removed"],
+        binary=fields["binary"],
+        diff_truncated=fields["diff_truncated"],
+    )
 
 
 def edit_request(order: EditOrder) -> tuple[dict[str, Any], bytes]:

@@ -8,6 +8,7 @@ from typing import Any
 from services.rpc.errors import LucidError
 from services.rpc.logs import get_logger
 from services.sandbox.backends import frames, guest_answers
+from services.sandbox.backends.guest_files import HelperFiles
 from services.sandbox.backends.helper_commands import CommandCalls
 from services.sandbox.backends.helper_terminals import TerminalCalls
 from services.sandbox.domain.errors import GuestLost
@@ -16,8 +17,8 @@ from services.sandbox.domain.models import (
     EditOrder,
     FileRange,
     Snapshot,
-    Tree,
 )
+from services.sandbox.domain.network import BlockedCall
 from services.sandbox.ports import Attachment
 
 CALL_SECONDS = 300.0
@@ -37,6 +38,7 @@ class Helper(CommandCalls, TerminalCalls):
         self._write_lock = asyncio.Lock()
         self._reader: asyncio.Task[None] | None = None
         self.lost = asyncio.Event()
+        self.files = HelperFiles(self)
 
     async def greet(self) -> dict[str, Any]:
         """Begins to listen; what the helper says of itself. Raises GuestLost."""
@@ -63,10 +65,11 @@ class Helper(CommandCalls, TerminalCalls):
             return False
         return False
 
-    async def list_tree(self, path: str, depth: int, max_entries: int) -> Tree:
-        """See ports.Guest."""
-        fields, _ = await self._call({"op": "tree", "path": path, "depth": depth, "max_entries": max_entries})
-        return guest_answers.tree_of(fields)
+    async def note_blocked(self, connection: int, call: BlockedCall) -> None:
+        """Tells the command that has made the connection. Nothing where the helper is gone or knows no such thing."""
+        record = {"host": call.host, "port": call.port, "reason": call.reason.value}
+        with contextlib.suppress(LucidError):
+            await self._call({"op": "blocked", "connection": connection, "call": record}, seconds=HELLO_SECONDS)
 
     async def read_file(self, path: str, offset: int, limit: int) -> FileRange:
         """See ports.Guest."""
@@ -76,12 +79,33 @@ class Helper(CommandCalls, TerminalCalls):
     async def edit_file(self, order: EditOrder) -> Edited:
         """See ports.Guest."""
         fields, _ = await self._call(*guest_answers.edit_request(order))
-        return Edited(etag=fields["etag"], lines=fields["lines"], repeated=fields["repeated"])
+        return guest_answers.edited_of(fields)
 
     async def snapshot(self, path: str, since_tree: str, epoch: int) -> Snapshot:
         """See ports.Guest."""
         fields, _ = await self._call({"op": "snapshot", "path": path, "since": since_tree, "epoch": epoch})
         return guest_answers.snapshot_of(fields)
+
+    async def call(self, request: dict[str, Any], blob: bytes = b"") -> tuple[dict[str, Any], bytes]:
+        """See guest_files.Line."""
+        return await self._call(request, blob)
+
+    async def parts(self, request: dict[str, Any]) -> AsyncGenerator[tuple[dict[str, Any], bytes], None]:
+        """See guest_files.Line. The last part is the answer that ends it."""
+        stream, queue = await self._open(request)
+        finished = False
+        try:
+            while not finished:
+                kind, payload = await self._next(queue)
+                finished = kind != frames.NOTE
+                yield guest_answers.opened(kind, payload)
+                if not finished:
+                    await self._send(frames.frame(stream, frames.CREDIT, frames.SIZE.pack(len(payload))))
+        finally:
+            self._calls.pop(stream, None)
+            if not finished and not self.lost.is_set():
+                with contextlib.suppress(GuestLost):
+                    await self._send(frames.frame(stream, frames.CANCEL))
 
     async def _call(
         self, request: dict[str, Any], blob: bytes = b"", seconds: float = CALL_SECONDS

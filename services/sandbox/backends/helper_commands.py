@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from services.sandbox.backends import frames, guest_answers
 from services.sandbox.domain.commands import CommandPage, InputOrder, LogPart, LogQuery, SignalOrder
-from services.sandbox.domain.models import CommandOrder, Frame, Output, Started
+from services.sandbox.domain.models import CommandOrder, Frame, Output
 
 STOP_SECONDS = 10.0
 CALL_SECONDS = 60.0
@@ -96,8 +96,7 @@ class CommandCalls:
 
 def _frame(kind: int, payload: bytes) -> Frame:
     if kind == frames.NOTE:
-        fields, _ = frames.unpack(payload)
-        return Started(cwd=fields["cwd"], attached=fields["attached"])
+        return guest_answers.note_of(frames.unpack(payload)[0])
     if kind == frames.DATA:
         (offset,) = frames.OFFSET.unpack_from(payload)
         return Output(offset, payload[frames.OFFSET.size :])

@@ -5,6 +5,7 @@ from lucid.sandbox.v1 import commands_pb2 as cpb
 from lucid.sandbox.v1 import sandbox_pb2 as pb
 
 from services.sandbox.convert import exit_to_proto
+from services.sandbox.convert.network import blocked_to_proto
 from services.sandbox.domain.commands import (
     CommandPage,
     CommandState,
@@ -15,6 +16,7 @@ from services.sandbox.domain.commands import (
     SignalOrder,
 )
 from services.sandbox.domain.models import Frame, Output, Started
+from services.sandbox.domain.network import BlockedCall
 
 STATES = {
     CommandState.RUNNING: pb.Command.STATE_RUNNING,
@@ -31,6 +33,8 @@ def attached_to_proto(frame: Frame) -> pb.AttachCommandResponse:
     if isinstance(frame, Output):
         output = pb.RunCommandResponse.Output(offset=frame.offset, data=frame.data)
         return pb.AttachCommandResponse(output=output)
+    if isinstance(frame, BlockedCall):
+        return pb.AttachCommandResponse(blocked=blocked_to_proto(frame))
     return pb.AttachCommandResponse(exit=exit_to_proto(frame))
 
 

@@ -19,6 +19,7 @@ HELD_SECONDS = 0.2
 MAX_TOTAL = 2**32 - 1
 PACE = 1024 * 1024  # bytes a second, for what runs on in the background beyond its limit
 FOR_EVER = float("inf")
+MAX_BLOCKED = 50
 
 
 class Terms(NamedTuple):
@@ -56,6 +57,12 @@ class Command(Followed):
         self._read_at = 0.0
         self._is_overrun = False
         self._oom_before = oom.kills()
+
+    def note_blocked(self, call: dict[str, Any]) -> None:
+        """A call that did not go out; the same one is told once."""
+        if call not in self.blocked and len(self.blocked) < MAX_BLOCKED:
+            self.blocked.append(call)
+            self.tell()
 
     def pump(self, pipe: int, end: Callable[[], int], finish: Callable[[], dict[str, Any]]) -> None:
         """Moves output from the pipe to the log until the pipe closes; settles the exit on the way."""
@@ -169,6 +176,7 @@ class Command(Followed):
             "truncated": total > 2 * ENDS,
             "cwd_after": cwd_after,
             "left_running": left_running,
+            "blocked": self.blocked,
             **ended_by(self.child.status if self.child is not None else None),
         }
         died = record.get("code") == 137 or record.get("signal") == "SIGKILL"

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from . import processes
-from .command import Command, Terms
+from .command import MAX_BLOCKED, Command, Terms
 from .connection import Connection
 from .following import Follower, follow
 from .frames import NOTE, Refusal, pack
@@ -48,6 +48,7 @@ class Commands:
         self._mark = mark
         self._limit = limit
         self._alone = alone
+        self._blocked: list[dict[str, Any]] = []
         self._logs = list(journal.started)
         self._sizes = {key: size_in(shell.folder_of(key)) for key in self._logs[-MAX_LOGS:]}
         self._close_lost()
@@ -108,6 +109,17 @@ class Commands:
     def end(self, find: Callable[[], set[int]], grace_seconds: float = processes.GRACE_SECONDS) -> int:
         """Ends what is found, with what it starts meanwhile; how many processes that were."""
         return processes.end(find, self._alone, grace_seconds)
+
+    def note_blocked(self, owner: str, call: dict[str, Any]) -> None:
+        """Tells the command that made the call, if it still runs; else the one that was started last, or the next."""
+        key = owner[len(self._mark) :] if owner.startswith(self._mark) else ""
+        with self.lock:
+            running = [command for command in self.live.values() if command.exit is None]
+            chosen = [command for command in running if command.key == key] or running[-1:]
+            if chosen:
+                chosen[0].note_blocked({**call, "command_id": key})
+            elif len(self._blocked) < MAX_BLOCKED:
+                self._blocked.append({**call, "command_id": key})
 
     def settle(self) -> None:
         """Waits a moment until the ends of all commands are in the journal."""
@@ -181,6 +193,7 @@ class Commands:
         self.journal.start(key, {"cwd": cwd, "at": time.time(), **({"background": True} if background else {})})
         terms = Terms(cwd, request["timeout"] or float("inf"), self._limit, background)
         command = Command(key, folder, terms)
+        command.blocked, self._blocked = self._blocked, []
         self.live[key] = command
         try:
             launch(command, self.shell, self._reaper, self._mark, request.get("stdin", False), self._pump)
@@ -276,6 +289,7 @@ class Commands:
         os.makedirs(folder, exist_ok=True)
         started = self.journal.started.get(key, {"cwd": self.shell.workspace})
         command = Command(key, folder, Terms(started["cwd"]))
+        command.blocked = list(self.journal.exits.get(key, {}).get("blocked", ()))
         command.exit = self.journal.exits.get(key) or {**NOT_KNOWN, "cwd_after": self.shell.cwd()}
         return command
 

@@ -6,7 +6,7 @@ import os
 import threading
 from typing import TYPE_CHECKING, Any
 
-from .frames import DATA, OFFSET
+from .frames import DATA, NOTE, OFFSET, pack
 
 if TYPE_CHECKING:
     from .connection import Connection
@@ -20,6 +20,7 @@ class Follower:
 
     def __init__(self, position: int, credit: int = WINDOW) -> None:
         self.position = position
+        self.told = 0
         self.credit = credit
         self.closed = False
         self.is_lost = False
@@ -44,13 +45,17 @@ class Follower:
 
 
 class Followed:
-    """What is followed: a command or a terminal. `exit` is its end, with the `total` that it ended at."""
+    """What is followed: a command or a terminal. `exit` is its end, with the `total` that it ended at.
+
+    `blocked`: calls of it that did not go out; a follower is told of each, once.
+    """
 
     window = WINDOW
     log: Any
 
     def __init__(self) -> None:
         self.exit: dict[str, Any] | None = None
+        self.blocked: list[dict[str, Any]] = []
         self.followers: tuple[Follower, ...] = ()
         self._wake_read, self._wake_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
 
@@ -103,14 +108,18 @@ def follow(connection: Connection, stream: int, source: Followed, follower: Foll
             end = source.exit["total"] if source.exit is not None else None
         if follower.closed:
             return
+        for call in source.blocked[follower.told :]:
+            connection.send(stream, NOTE, pack({"blocked": call}))
+            follower.told += 1
         if end is not None and follower.position >= end:
             connection.reply(stream, *source.final())
             return
-        _send(connection, stream, source, follower, end)
+        if follower.credit > 0:
+            _send(connection, stream, source, follower, end)
 
 
 def _is_ready(source: Followed, follower: Follower) -> bool:
-    if follower.closed:
+    if follower.closed or follower.told < len(source.blocked):
         return True
     if source.exit is not None and follower.position >= source.exit["total"]:
         return True

@@ -17,11 +17,12 @@ from typing import Any, NamedTuple
 
 from . import processes
 from .beneath import Beneath, refusal
+from .callers import owner_of
 from .commands import Commands
 from .connection import Connection
-from .edits import Edits
-from .files import list_tree, read_file
+from .file_desk import FileDesk
 from .following import Follower
+from .forwarder import Forwarder
 from .frames import CANCEL, CREDIT, REQUEST, SIZE, Refusal, unpack
 from .journal import Journal
 from .launching import Crowded
@@ -39,7 +40,7 @@ LOOK_SECONDS = 15.0
 FORSAKEN_SECONDS = 600.0
 LOCK_SECONDS = 10.0
 CROWDED_SECONDS = 1.0  # that long a start waits for room for a process
-QUICK = ("stop", "end", "hello", "signal", "stdin", "close_stdin", "terminal_write")
+QUICK = ("stop", "end", "hello", "blocked", "signal", "stdin", "close_stdin", "terminal_write")
 
 
 class Request(NamedTuple):
@@ -54,10 +55,11 @@ class Request(NamedTuple):
 class Helper:
     """One sandbox's helper. It outlives the services that come and go."""
 
-    def __init__(self, entrance: socket.socket, hello: dict[str, Any], build: str) -> None:
+    def __init__(self, entrance: socket.socket, hello: dict[str, Any], build: str, egress: Forwarder) -> None:
         state, workspace, mark = hello["state"], hello["workspace"], hello["mark"] + "/"
         self._entrance = entrance
         self._home = hello["home"]
+        self._egress = egress
         self._connections: set[Connection] = set()
         self._last_seen = time.monotonic()
         self._is_ending = False
@@ -75,17 +77,17 @@ class Helper:
             limit = hello.get("output_limit") or float("inf")
             self._commands = Commands(self._journal, shell, self._reaper, mark, limit, hello["own_namespace"])
         beneath = Beneath(workspace)
-        snapshots, edits = Snapshots(beneath, state, self._reaper, mark), Edits(beneath, self._journal)
+        snapshots = Snapshots(beneath, state, self._reaper, mark)
+        self._files = FileDesk(beneath, self._journal, self._reaper, state, mark)
         steering, listing = Steering(self._commands, self._journal), Listing(self._commands)
         self._terminals = Terminals(shell, self._reaper, mark, self._commands.end)
         self.about = {"version": VERSION, "build": build, "pid": os.getpid(), "survivors": self._survivors}
         self._answers: dict[str, Callable[[dict[str, Any], bytes], Any]] = {
             "hello": lambda request, _: ({**self.about, "busy": self._is_busy(), "epoch": self._journal.epoch}, b""),
             "stop": lambda request, _: ({"ended": self._commands.stop(request["id"])}, b""),
-            "read": lambda request, _: read_file(beneath, request["path"], request["offset"], request["limit"]),
-            "tree": lambda request, _: list_tree(beneath, request["path"], request["depth"], request["max_entries"]),
-            "edit": edits.apply,
+            **self._files.answers,
             "snapshot": lambda request, _: self._snapshot(snapshots, request),
+            "blocked": lambda request, _: self._note_blocked(request),
             "commands": listing.page,
             "stdin": steering.write,
             "close_stdin": steering.close,
@@ -147,6 +149,8 @@ class Helper:
             request, blob = unpack(payload)
             if request["op"] in self._followed:
                 self._run(connection, stream, request)
+            elif request["op"] in self._files.streams:
+                self._open(connection, stream, request)
             else:
                 waiting = self._stops if request["op"] in QUICK else self._waiting
                 waiting.put(Request(connection, stream, request, blob))
@@ -181,6 +185,20 @@ class Helper:
         self._guarded(connection, stream, answer)
         connection.followers.pop(stream, None)
 
+    def _open(self, connection: Connection, stream: int, request: dict[str, Any]) -> None:
+        """A file, a search, a watch or an archive: an answer in parts, by a thread of its own."""
+        connection.followers[stream] = Follower(0)
+
+        def answer() -> None:
+            self._guarded(connection, stream, lambda: self._files.stream(connection, stream, request))
+            connection.followers.pop(stream, None)
+
+        try:
+            threading.Thread(target=answer, daemon=True).start()
+        except RuntimeError:
+            connection.followers.pop(stream, None)
+            self._waiting.put(Request(connection, stream, {"op": "busy"}, b""))
+
     def _work(self, waiting: queue.Queue[Request]) -> None:
         while True:
             request = waiting.get()
@@ -202,6 +220,13 @@ class Helper:
         with self._journal.admitted(request.get("epoch", 0)):
             pass
         return snapshots.create(request["path"], request["since"])
+
+    def _note_blocked(self, request: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
+        """A call did not go out: the connection is still there, and behind it is a process of a command."""
+        port = self._egress.callers.get(request["connection"])
+        owner = None if port is None else owner_of(port, self._egress.port)
+        self._commands.note_blocked(owner or "", request["call"])
+        return {}, b""
 
     def _is_busy(self) -> bool:
         return self._commands.running() > 0 or self._reaper.has_children()

@@ -8,6 +8,7 @@ from typing import Any
 import grpc
 import pytest
 from lucid.sandbox.v1 import commands_pb2 as cpb
+from lucid.sandbox.v1 import files_pb2 as fpb
 from lucid.sandbox.v1 import images_pb2
 from lucid.sandbox.v1 import sandbox_pb2 as pb
 
@@ -20,10 +21,28 @@ from services.sandbox.server import SERVICE, build
 from services.sandbox.settings import Settings
 
 SECRET, KEY, OWNER = "s" * 32, "k" * 32, "usr_owner"
-USER_METHODS = {"GetSandbox", "ListTree", "ReadFile", "AttachCommand", "ListCommands", "ReadCommandLog"}
+USER_METHODS = {"GetSandbox", "ListTree", "ReadFile", "StatFile", "DownloadFile", "SearchFiles", "WatchFiles"}
+USER_METHODS |= {"ExportArchive", "AttachCommand", "ListCommands", "ReadCommandLog"}
 USER_METHODS |= {f"{verb}Terminal" for verb in ("Open", "Write", "Resize", "Close")} | {"ListTerminals"}
-STREAMS = {"RunCommand", "AttachCommand", "OpenTerminal"}
 ME, OTHER = (user_metadata(sign_access_token(SECRET, user, 3600)) for user in (OWNER, "usr_other"))
+
+
+def file_requests(sandbox_id: str) -> dict[str, Any]:
+    """A valid request of every method of files.proto; the first makes the folder of the others."""
+    key = {"sandbox_id": sandbox_id, "change_id": "c"}
+    return {
+        "MakeDirectory": fpb.MakeDirectoryRequest(sandbox_id=sandbox_id, change_id="d", path="folder/file"),
+        "StatFile": fpb.StatFileRequest(sandbox_id=sandbox_id),
+        "DownloadFile": fpb.DownloadFileRequest(sandbox_id=sandbox_id, path="file"),
+        "WriteFile": fpb.WriteFileRequest(sandbox_id=sandbox_id, write_id="w", path="written", content=b"x"),
+        "WriteFilePart": fpb.WriteFilePartRequest(sandbox_id=sandbox_id, upload_id="u", data=b"x"),
+        "MoveFile": fpb.MoveFileRequest(**key, path="folder/file", new_path="folder/moved"),
+        "RemoveFile": fpb.RemoveFileRequest(sandbox_id=sandbox_id, change_id="r", path="folder", recursive=True),
+        "SearchFiles": fpb.SearchFilesRequest(sandbox_id=sandbox_id, query="x"),
+        "WatchFiles": fpb.WatchFilesRequest(sandbox_id=sandbox_id),
+        "ExportArchive": fpb.ExportArchiveRequest(sandbox_id=sandbox_id),
+        "ImportArchive": fpb.ImportArchiveRequest(sandbox_id=sandbox_id, change_id="i", archive=bytes(1024)),
+    }
 
 
 def requests(sandbox_id: str) -> dict[str, Any]:
@@ -41,11 +60,12 @@ def requests(sandbox_id: str) -> dict[str, Any]:
         ),
         "CreateSnapshot": pb.CreateSnapshotRequest(sandbox_id=sandbox_id),
         "ConfigureSandbox": images_pb2.ConfigureSandboxRequest(sandbox_id=sandbox_id),
-        **commands(sandbox_id),
+        **file_requests(sandbox_id),
+        **command_requests(sandbox_id),
     }
 
 
-def commands(sandbox_id: str) -> dict[str, Any]:
+def command_requests(sandbox_id: str) -> dict[str, Any]:
     """Of those about commands that were started, and terminals."""
     command = {"sandbox_id": sandbox_id, "command_id": "c"}
     terminal = {"sandbox_id": sandbox_id, "terminal_id": "t"}
@@ -87,6 +107,17 @@ INVALID = {
     "ResizeTerminal": {"rows": 0},
     "CloseTerminal": {"terminal_id": "a/b"},
     "ListTerminals": {"sandbox_id": ""},
+    "StatFile": {"path": "x" * 4001},
+    "DownloadFile": {"path": ""},
+    "WriteFile": {"if_match": "new"},
+    "WriteFilePart": {"upload_id": "../x"},
+    "MakeDirectory": {"change_id": ""},
+    "MoveFile": {"new_path": ""},
+    "RemoveFile": {"path": ""},
+    "SearchFiles": {"time_limit_ms": 30001},
+    "WatchFiles": {"sandbox_id": ""},
+    "ExportArchive": {"path": "x" * 4001},
+    "ImportArchive": {"archive": bytes(2**21 + 1)},
 }
 
 
@@ -102,9 +133,12 @@ async def channel(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
 async def call(channel: grpc.aio.Channel, method: str, request: Any, metadata: Any) -> Any:
     name = "".join("_" + letter.lower() if letter.isupper() else letter for letter in method).lstrip("_")
     client = SandboxClient(channel).acting_as(metadata)
-    if method in STREAMS:
-        return [frame async for frame in getattr(client, name)(request)][-1]
-    return await getattr(client, name)(request)
+    answer = getattr(client, name)(request)
+    if method == "WatchFiles":
+        return await anext(answer)
+    if isinstance(answer, AsyncIterator):
+        return [frame async for frame in answer][-1]
+    return await answer
 
 
 async def refusal(channel: grpc.aio.Channel, method: str, request: Any, metadata: Any) -> tuple[str, str]:
@@ -220,7 +254,8 @@ async def test_an_owner_that_was_followed_by_another_is_fenced(channel: grpc.aio
     asked = requests(new_id("sbx"))
     asked["CreateSandbox"].epoch = 3
     await call(channel, "CreateSandbox", asked["CreateSandbox"], me)
-    for method in ("CreateSandbox", "RunCommand", "EditFile", "CreateSnapshot", "ConfigureSandbox"):
+    changing = ("MakeDirectory", "WriteFile", "WriteFilePart", "MoveFile", "RemoveFile", "ImportArchive")
+    for method in ("CreateSandbox", "RunCommand", "EditFile", "CreateSnapshot", "ConfigureSandbox", *changing):
         asked[method].epoch = 2
         assert await refusal(channel, method, asked[method], me) == ("ABORTED", "FENCED")
         asked[method].epoch = 3
