@@ -2,7 +2,7 @@
 
 import asyncio
 import difflib
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
@@ -31,9 +31,9 @@ from services.sessions.domain.work import (
     Push,
     ReplaceText,
     Snapshot,
-    Surroundings,
     ToolFailure,
 )
+from tests.fakes.images import Images
 
 DETACHED = CommandCompleted.REASON_DETACHED
 
@@ -52,7 +52,7 @@ class Ran:
 
 
 @dataclass
-class Place:
+class Place(Images):
     """Workspace and forge in one. `away`: how many calls cannot reach it; `starts`: keys that really ran."""
 
     commands: Callable[[str], Ran] = lambda _: Ran(b"ok\n")
@@ -69,9 +69,6 @@ class Place:
     opened: dict[str, PullRequestChanged] = field(default_factory=dict)
     refuse: ToolFailure | None = None
     hang: bool = False
-    allowed: tuple[str, ...] = ()
-    unsuitable: tuple[str, ...] = ()
-    surroundings: tuple[str, dict[str, str]] | None = None
     _ended: dict[str, CommandEnded] = field(default_factory=dict)
 
     async def _reach(self) -> None:
@@ -87,22 +84,6 @@ class Place:
         return Confinement(
             "bubblewrap", "", "/workspace", True, True, NetworkMode.NETWORK_MODE_LIST, ("a.example:443",)
         )
-
-    async def images(self) -> tuple[str, ...]:
-        await self._reach()
-        return self.allowed
-
-    async def configure(self, record: SessionRecord, image: str, variables: Mapping[str, str]) -> Surroundings:
-        await self._reach()
-        if image and self.allowed and image not in self.allowed:
-            raise ToolFailure("IMAGE_NOT_ALLOWED", f"The image {image} is not on the operator's list.")
-        if image in self.unsuitable:
-            raise ToolFailure("IMAGE_UNSUITABLE", f"The image {image} is made for riscv64.")
-        default = self.allowed[0] if self.allowed else ""
-        wanted = ((image or default) if self.allowed else "", dict(variables))
-        remade = wanted != (self.surroundings or (default, {}))
-        self.surroundings = wanted
-        return Surroundings(wanted[0], remade)
 
     async def run(
         self, record: SessionRecord, key: str, command: str, timeout_ms: int, cwd: str = "", background: bool = False

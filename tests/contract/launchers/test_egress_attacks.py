@@ -255,7 +255,7 @@ async def test_a_good_hello_passes_however_it_is_cut(ground: Ground) -> None:
 
 async def test_the_slow_are_sent_away(ground: Ground) -> None:
     goal = connect(f"{HOST}:{ground.port}")
-    drops = [part for at in range(20) for part in (goal[at : at + 1], 0.1)]
+    drops = [part for at in range(30) for part in (goal[at : at + 1], 0.2)]
     slow_head, no_end, slow_hello = await asyncio.gather(
         ground.talk(*drops), ground.talk(goal[:-2]), ground.talk(goal, "wait", real_hello(HOST)[:30])
     )
