@@ -11,12 +11,18 @@ from services.sandbox.backends import frames, guest_answers
 from services.sandbox.domain.errors import BY_REASON, GuestLost, HelperFailed
 from services.sandbox.domain.models import (
     CommandOrder,
+    DiffOrder,
+    DiffPart,
     Edited,
     EditOrder,
     FileRange,
     Frame,
     Output,
+    RecordedTree,
+    Restored,
+    RestoreOrder,
     Snapshot,
+    SnapshotOrder,
     Started,
     Tree,
 )
@@ -121,10 +127,52 @@ class Helper:
         fields, _ = await self._call(*guest_answers.edit_request(order))
         return Edited(etag=fields["etag"], lines=fields["lines"], repeated=fields["repeated"])
 
-    async def snapshot(self, path: str, since_tree: str, epoch: int) -> Snapshot:
+    async def snapshot(self, order: SnapshotOrder) -> Snapshot:
         """See ports.Guest."""
-        fields, _ = await self._call({"op": "snapshot", "path": path, "since": since_tree, "epoch": epoch})
+        request = {"op": "snapshot", "path": order.path, "since": order.since_tree, "epoch": order.epoch}
+        fields, _ = await self._call({**request, "base": order.base_tree, "label": order.label})
         return guest_answers.snapshot_of(fields)
+
+    async def list_snapshots(self, path: str, size: int, before: int) -> tuple[list[RecordedTree], int]:
+        """See ports.Guest."""
+        fields, _ = await self._call({"op": "snapshots", "path": path, "size": size, "before": before})
+        return [guest_answers.recorded_of(entry) for entry in fields["snapshots"]], int(fields["next"])
+
+    async def restore_snapshot(self, order: RestoreOrder) -> Restored:
+        """See ports.Guest."""
+        request = {"op": "restore", "id": order.restore_id, "path": order.path, "tree": order.tree}
+        fields, _ = await self._call({**request, "epoch": order.epoch})
+        return guest_answers.restored_of(fields)
+
+    async def diff_snapshots(self, order: DiffOrder) -> AsyncGenerator[DiffPart, None]:
+        """See ports.Guest."""
+        request: dict[str, Any] = {"op": "diff", "path": order.path, "since": order.from_tree, "tree": order.to_tree}
+        request |= {"paths": [path.hex() for path in order.paths], "form": order.form.value}
+        async with contextlib.aclosing(self._parts(request)) as parts:
+            async for kind, payload in parts:
+                if kind == frames.NOTE:
+                    yield guest_answers.changes_of(frames.unpack(payload)[0]["files"])
+                elif kind == frames.DATA:
+                    yield payload[frames.OFFSET.size :]
+                else:
+                    yield guest_answers.totals_of(_answer(kind, payload)[0])
+
+    async def _parts(self, request: dict[str, Any]) -> AsyncGenerator[Answer, None]:
+        """An answer in parts, its end last; the helper goes on as each is taken."""
+        stream, queue = await self._open(request)
+        finished = False
+        try:
+            while not finished:
+                kind, payload = await self._next(queue)
+                finished = kind in (frames.REPLY, frames.ERROR)
+                yield kind, payload
+                if not finished:
+                    await self._send(frames.frame(stream, frames.CREDIT, frames.SIZE.pack(len(payload))))
+        finally:
+            self._calls.pop(stream, None)
+            if not finished and not self.lost.is_set():
+                with contextlib.suppress(GuestLost):
+                    await self._send(frames.frame(stream, frames.CANCEL))
 
     async def _call(
         self, request: dict[str, Any], blob: bytes = b"", seconds: float = CALL_SECONDS

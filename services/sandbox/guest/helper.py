@@ -69,7 +69,9 @@ class Helper:
                 self._journal, Shell(workspace, state, hello["env"], hello.get("bash") or ()), self._reaper, mark
             )
         beneath = Beneath(workspace)
-        snapshots, edits = Snapshots(beneath, state, self._reaper, mark), Edits(beneath, self._journal)
+        edits = Edits(beneath, self._journal)
+        snapshots = Snapshots(beneath, state, self._reaper, mark, self._journal)
+        self._streams = {"run": self._commands.run, "diff": snapshots.stream}
         self.about = {"version": VERSION, "build": build, "pid": os.getpid(), "survivors": self._survivors}
         self._answers: dict[str, Callable[[dict[str, Any], bytes], Any]] = {
             "hello": lambda request, _: ({**self.about, "busy": self._is_busy(), "epoch": self._journal.epoch}, b""),
@@ -77,7 +79,9 @@ class Helper:
             "read": lambda request, _: read_file(beneath, request["path"], request["offset"], request["limit"]),
             "tree": lambda request, _: list_tree(beneath, request["path"], request["depth"], request["max_entries"]),
             "edit": edits.apply,
-            "snapshot": lambda request, _: self._snapshot(snapshots, request),
+            "snapshot": snapshots.create,
+            "snapshots": snapshots.listed,
+            "restore": snapshots.restore,
         }
 
     def serve(self) -> None:
@@ -122,7 +126,7 @@ class Helper:
     def _take(self, connection: Connection, stream: int, kind: int, payload: bytes) -> None:
         if kind == REQUEST:
             request, blob = unpack(payload)
-            if request["op"] == "run":
+            if request["op"] in self._streams:
                 self._run(connection, stream, request)
             else:
                 quick = request["op"] in ("stop", "end", "hello")
@@ -137,7 +141,7 @@ class Helper:
     def _run(self, connection: Connection, stream: int, request: dict[str, Any]) -> None:
         if self._is_ending:  # the end of the connection is the answer: the next helper is asked
             return
-        follower = connection.followers[stream] = Follower(request["from"])
+        follower = connection.followers[stream] = Follower(request.get("from", 0))
         try:
             threading.Thread(target=self._follow, args=(connection, stream, request, follower), daemon=True).start()
         except RuntimeError:
@@ -146,7 +150,7 @@ class Helper:
 
     def _follow(self, connection: Connection, stream: int, request: dict[str, Any], follower: Follower) -> None:
         def answer() -> None:
-            self._commands.run(connection, stream, request, follower)
+            self._streams[request["op"]](connection, stream, request, follower)
 
         self._guarded(connection, stream, answer)
         connection.followers.pop(stream, None)
@@ -167,11 +171,6 @@ class Helper:
             raise Refusal("SANDBOX_BUSY", "The sandbox is at its limit of processes.")
         answer: tuple[dict[str, Any], bytes] = self._answers[request["op"]](request, blob)
         return answer
-
-    def _snapshot(self, snapshots: Snapshots, request: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
-        with self._journal.admitted(request.get("epoch", 0)):
-            pass
-        return snapshots.create(request["path"], request["since"])
 
     def _is_busy(self) -> bool:
         return self._commands.running() > 0 or self._reaper.has_children()

@@ -9,6 +9,7 @@ import grpc
 import pytest
 from lucid.sandbox.v1 import images_pb2
 from lucid.sandbox.v1 import sandbox_pb2 as pb
+from lucid.sandbox.v1 import snapshots_pb2 as spb
 
 from services.rpc.identity import Verifier, service_metadata, sign_access_token, user_metadata
 from services.rpc.ids import new_id
@@ -21,6 +22,7 @@ from services.sandbox.settings import Settings
 SECRET, KEY, OWNER = "s" * 32, "k" * 32, "usr_owner"
 USER_METHODS = {"GetSandbox", "ListTree", "ReadFile"}
 ME, OTHER = (user_metadata(sign_access_token(SECRET, user, 3600)) for user in (OWNER, "usr_other"))
+EMPTY = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"  # a tree without files
 
 
 def requests(sandbox_id: str) -> dict[str, Any]:
@@ -37,6 +39,9 @@ def requests(sandbox_id: str) -> dict[str, Any]:
             sandbox_id=sandbox_id, edit_id="e", path="file", create=pb.EditFileRequest.Create(content="x")
         ),
         "CreateSnapshot": pb.CreateSnapshotRequest(sandbox_id=sandbox_id),
+        "ListSnapshots": spb.ListSnapshotsRequest(sandbox_id=sandbox_id),
+        "DiffSnapshots": spb.DiffSnapshotsRequest(sandbox_id=sandbox_id, to_tree=EMPTY),
+        "RestoreSnapshot": spb.RestoreSnapshotRequest(sandbox_id=sandbox_id, restore_id="r", tree=EMPTY),
         "ConfigureSandbox": images_pb2.ConfigureSandboxRequest(sandbox_id=sandbox_id),
     }
 
@@ -52,6 +57,9 @@ INVALID = {
     "ReadFile": {"path": ""},
     "EditFile": {"edit_id": ""},
     "CreateSnapshot": {"since_tree": "HEAD"},
+    "ListSnapshots": {"path": "x" * 4001},
+    "DiffSnapshots": {"to_tree": "HEAD"},
+    "RestoreSnapshot": {"tree": "--help"},
     "ConfigureSandbox": {"image": "x" * 301},
 }
 
@@ -68,8 +76,8 @@ async def channel(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
 async def call(channel: grpc.aio.Channel, method: str, request: Any, metadata: Any) -> Any:
     name = "".join("_" + letter.lower() if letter.isupper() else letter for letter in method).lstrip("_")
     client = SandboxClient(channel).acting_as(metadata)
-    if method == "RunCommand":
-        return [frame async for frame in client.run_command(request)][-1]
+    if method in ("RunCommand", "DiffSnapshots"):
+        return [frame async for frame in getattr(client, name)(request)][-1]
     return await getattr(client, name)(request)
 
 
@@ -186,7 +194,7 @@ async def test_an_owner_that_was_followed_by_another_is_fenced(channel: grpc.aio
     asked = requests(new_id("sbx"))
     asked["CreateSandbox"].epoch = 3
     await call(channel, "CreateSandbox", asked["CreateSandbox"], me)
-    for method in ("CreateSandbox", "RunCommand", "EditFile", "CreateSnapshot", "ConfigureSandbox"):
+    for method in ("CreateSandbox", "RunCommand", "EditFile", "CreateSnapshot", "RestoreSnapshot", "ConfigureSandbox"):
         asked[method].epoch = 2
         assert await refusal(channel, method, asked[method], me) == ("ABORTED", "FENCED")
         asked[method].epoch = 3

@@ -1,0 +1,36 @@
+"""Sends a long answer in parts, no faster than it is taken."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .command import Follower
+from .connection import Connection
+from .frames import NOTE, pack
+
+
+class Gone(Exception):
+    """Nobody reads the answer any more."""
+
+
+class Flow:
+    """One stream of a connection."""
+
+    def __init__(self, connection: Connection, stream: int, follower: Follower) -> None:
+        self._connection = connection
+        self._stream = stream
+        self._follower = follower
+
+    def send(self, kind: int, payload: bytes) -> None:
+        """Waits until there is credit. Raises Gone."""
+        follower = self._follower
+        with follower.changed:
+            follower.changed.wait_for(lambda: follower.closed or follower.credit > 0)
+            if follower.closed:
+                raise Gone
+            follower.credit -= len(payload)
+        self._connection.send(self._stream, kind, payload)
+
+    def note(self, fields: dict[str, Any]) -> None:
+        """Some JSON."""
+        self.send(NOTE, pack(fields))
