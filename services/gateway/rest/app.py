@@ -6,6 +6,7 @@ from fastapi.middleware.cors import CORSMiddleware
 from services.gateway.rest import (
     accounts,
     chats,
+    diffs,
     docs,
     events,
     exports,
@@ -42,6 +43,7 @@ def build_rest(here: Rows) -> FastAPI:
         )
     if here.settings.auth_dev_login:
         app.include_router(accounts.dev_router)
-    for rows in (status, accounts, sessions, policy, steering, events, exports, chats, files, integrations, docs):
+    of_sessions = (sessions, policy, steering, events, exports, diffs)
+    for rows in (status, accounts, *of_sessions, chats, files, integrations, docs):
         app.include_router(rows.router)
     return app
