@@ -23,34 +23,46 @@ class Entry(NamedTuple):
     after: bytes
 
 
-def restore(shadow: Shadow, entries: list[Entry], now: str, tree: str) -> list[bytes]:
-    """From the tree that is the folder's now to another; answers the paths that could not be put back."""
+def restore(shadow: Shadow, entries: list[Entry], now: str, tree: str) -> bool:
+    """From the tree that is the folder's now to another; whether every file was put back."""
     root = os.fsencode(shadow.root)
-    if all(_is_plain(root, entry) for entry in entries) and not shadow.run("read-tree", "-m", "-u", now, tree)[0]:
-        return []
-    _delete(root, [entry.path for entry in entries if entry.after == ABSENT and entry.before != GITLINK])
-    wanted, left = [], []
-    for entry in entries:
-        if entry.after == ABSENT:
-            left += [entry.path] if entry.before == GITLINK else []
-        elif GITLINK in (entry.before, entry.after) or _is_taken(root, entry):
-            left.append(entry.path)
-        else:
-            wanted.append(entry.path)
-    code, _ = shadow.run("read-tree", "-m", tree)
+    gone = [entry.path for entry in entries if entry.after == ABSENT and entry.before != GITLINK]
+    if all(_is_plain(root, entry) for entry in entries):
+        code, _ = shadow.run("read-tree", "-m", "-u", now, tree)
+        if not code:
+            return not _still_there(root, gone)
+    return _one_by_one(shadow, root, entries, gone, tree) and not _still_there(root, gone)
+
+
+def _one_by_one(shadow: Shadow, root: bytes, entries: list[Entry], gone: list[bytes], tree: str) -> bool:
+    """Around what is in the way."""
+    _delete(root, gone)
+    there = [entry for entry in entries if entry.after != ABSENT]
+    wanted = [entry.path for entry in there if not (_is_link(entry) or _is_taken(root, entry))]
+    code, _ = shadow.run("read-tree", "--reset", "-i", tree)
     if code:
         raise shadow.failed("git could not read the tree.")
     if wanted:
         code, _ = shadow.run("checkout-index", "-f", "-u", "-q", "-z", "--stdin", given=b"\0".join(wanted) + b"\0")
         if code:
             _raise_if_full(shadow)
-            left += [path for path in wanted if not os.path.lexists(os.path.join(root, path))] or wanted
-    return left
+    return not code and len(wanted) == len(there) and len(gone) + len(there) == len(entries)
+
+
+def _still_there(root: bytes, paths: list[bytes]) -> bool:
+    """Whether a file could not be deleted: git tells nobody. A folder may have come in its place."""
+    modes = (_mode(os.path.join(root, path)) for path in paths)
+    return any(mode and not stat.S_ISDIR(mode) for mode in modes)
+
+
+def _is_link(entry: Entry) -> bool:
+    """To a repository inside."""
+    return GITLINK in (entry.before, entry.after)
 
 
 def _is_plain(root: bytes, entry: Entry) -> bool:
     """Whether nothing but files are in question, and nothing is in the way of a new one: git would overwrite it."""
-    if GITLINK in (entry.before, entry.after):
+    if _is_link(entry):
         return False
     return entry.before != ABSENT or not _is_taken(root, entry)
 

@@ -98,10 +98,10 @@ class Snapshots:
         entries = entries_between(shadow, now, tree)
         record: dict[str, Any] = {"before": before or now, "after": ""}
         self._journal.edit(key, record)
-        left = restore(shadow, entries, now, tree)
-        after = shadow.record() if left else tree
+        after = tree if restore(shadow, entries, now, tree) else shadow.record()
         known.recorded.add(after, head)
-        record = {**record, "after": after, "left": [diffs.shown(path) for path in left[:MOST_LEFT]]}
+        left = [] if after == tree else entries_between(shadow, after, tree)
+        record = {**record, "after": after, "left": [diffs.shown(entry.path) for entry in left[:MOST_LEFT]]}
         self._journal.edit(key, record)
         return record
 

@@ -101,9 +101,22 @@ async def test_what_is_ignored_is_not_overwritten_and_that_is_told(bench: Bench)
     await bench.snapshot("repo")
     await ok(bench, "mkdir file && echo i >file/i && echo mine >gone && echo mine >e")
     done = await restore(bench, before.tree)
-    assert sorted(done.left) == ["e/v", "file", "gone"]
+    # With .gitignore as it was, what lies in the way is ignored no more.
+    assert sorted(done.left) == ["e", "e/v", "file", "file/i", "gone"]
     assert done.tree != before.tree
     assert await ok(bench, "cat file/i gone e .gitignore") == b"i\nmine\nmine\n*.log\n"
+
+
+async def test_what_cannot_be_written_to_is_told(bench: Bench) -> None:
+    await ok(bench, MAKE, "/workspace")
+    await ok(bench, "mkdir firm && echo f >firm/old")
+    before = await bench.snapshot("repo")
+    await ok(bench, "rm firm/old && echo n >firm/new && echo 21 >>a && chmod 555 firm")
+    done = await restore(bench, before.tree)
+    assert sorted(done.left) == ["firm/new", "firm/old"]
+    assert [change.path for change in done.changes] == ["a"]
+    await ok(bench, "chmod 755 firm")
+    assert (await restore(bench, before.tree)).tree == before.tree
 
 
 async def test_an_owner_of_the_past_and_a_tree_of_elsewhere_are_refused(bench: Bench) -> None:

@@ -1,0 +1,227 @@
+"""A sandbox and a git service in one, in memory and by hand."""
+
+import asyncio
+import difflib
+from collections.abc import AsyncGenerator, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from lucid.sessions.v1.event_pb2 import CommandCompleted, DiffSnapshot, FileEdited, PullRequestChanged
+
+from services.sessions.domain.models import Repository, SessionRecord
+from services.sessions.domain.work import (
+    CommandBegun,
+    CommandEnded,
+    CommandFrame,
+    CommandOutput,
+    Confinement,
+    CreateFile,
+    DiffForm,
+    DiffPart,
+    FileContent,
+    FileEdit,
+    Gate,
+    Push,
+    ReplaceText,
+    Restored,
+    Snapshot,
+    ToolFailure,
+    Totals,
+)
+
+SESSION = "ses_01TEST000000000000000000"
+
+
+@dataclass
+class Ran:
+    """What a command of the fake does: its output, its exit code, what it writes to files, what it pushes."""
+
+    output: bytes = b""
+    exit_code: int = 0
+    writes: dict[str, str] = field(default_factory=dict)
+    push: str = ""
+    reason: int = CommandCompleted.REASON_EXITED
+    cwd_after: str = "/workspace/teatime"
+
+
+@dataclass
+class Place:
+    """Workspace and forge in one. `away`: how many calls cannot reach it; `starts`: keys that really ran."""
+
+    commands: Callable[[str], Ran] = lambda _: Ran(b"ok\n")
+    files: dict[str, str] = field(default_factory=dict)
+    away: int = 0
+    creates: int = 0
+    starts: list[str] = field(default_factory=list)
+    edits: list[str] = field(default_factory=list)
+    cwds: list[str] = field(default_factory=list)
+    trees: dict[str, dict[str, str]] = field(default_factory=dict)
+    restored: dict[str, str] = field(default_factory=dict)
+    pushed: list[Push] = field(default_factory=list)
+    opened: dict[str, PullRequestChanged] = field(default_factory=dict)
+    refuse: ToolFailure | None = None
+    hang: bool = False
+    _ended: dict[str, CommandEnded] = field(default_factory=dict)
+
+    async def _reach(self) -> None:
+        await asyncio.sleep(0)
+        if self.away > 0:
+            self.away -= 1
+            raise ConnectionError("away")
+        if self.refuse is not None:
+            raise self.refuse
+
+    async def create(self, record: SessionRecord, gate: Gate | None) -> Confinement:
+        self.creates += 1
+        return Confinement("bubblewrap", "", "/workspace", True)
+
+    async def run(
+        self, record: SessionRecord, key: str, command: str, timeout_ms: int, cwd: str = ""
+    ) -> AsyncGenerator[CommandFrame, None]:
+        await self._reach()
+        attached = key in self.starts
+        if not attached:
+            self.starts.append(key)
+            self.cwds.append(cwd)
+            self._ended[key] = self._start(self.commands(command))
+        yield CommandBegun("/workspace/teatime", attached)
+        ended = self._ended[key]
+        half = len(ended.completed.head) // 2
+        yield CommandOutput(0, ended.completed.head[:half])
+        if self.hang:
+            await asyncio.sleep(60)
+        await self._reach()
+        yield CommandOutput(half, ended.completed.head[half:])
+        yield ended
+
+    def _start(self, ran: Ran) -> CommandEnded:
+        self.files.update(ran.writes)
+        if ran.push:
+            self.pushed.append(Push(len(self.pushed) + 1, "local", "lucid/teatime", ran.push, "c" * 40))
+        completed = CommandCompleted(
+            reason=cast(Any, ran.reason), head=ran.output, total_bytes=len(ran.output), cwd_after=ran.cwd_after
+        )
+        if ran.reason == CommandCompleted.REASON_EXITED:
+            completed.exit_code = ran.exit_code
+        return CommandEnded(completed)
+
+    async def stop(self, record: SessionRecord, key: str) -> None:
+        self.hang = False
+
+    async def read(self, record: SessionRecord, path: str, offset: int = 0, limit: int = 0) -> FileContent:
+        await self._reach()
+        data = self._file(path).encode()
+        return FileContent(data[: limit or None], len(data))
+
+    def _file(self, path: str) -> str:
+        name = path.removeprefix("teatime/")
+        if name not in self.files:
+            raise ToolFailure("FILE_NOT_FOUND", "There is no such file.")
+        return self.files[name]
+
+    async def edit(self, record: SessionRecord, key: str, path: str, edit: FileEdit) -> None:
+        await self._reach()
+        if key in self.edits:
+            return
+        name = path.removeprefix("teatime/")
+        if isinstance(edit, CreateFile):
+            self.files[name] = edit.content
+        elif isinstance(edit, ReplaceText):
+            if self._file(path).count(edit.old_text) != 1:
+                raise ToolFailure("EDIT_NO_MATCH", "The text is not in the file.")
+            self.files[name] = self.files[name].replace(edit.old_text, edit.new_text)
+        else:
+            lines = self._file(path).splitlines(keepends=True)
+            self.files[name] = "".join([*lines[: edit.after_line], edit.text + "\n", *lines[edit.after_line :]])
+        self.edits.append(key)
+
+    async def snapshot(self, record: SessionRecord, path: str, since: str, base: str = "") -> Snapshot:
+        await self._reach()
+        tree = self._record()
+        whole = None if base not in self.trees else _whole(self._changes(base, tree), tree, base)
+        return Snapshot(tree, self._changes(since, tree) if since else (), "c" * 40, whole=whole)
+
+    def _record(self) -> str:
+        tree = f"tree{abs(hash(tuple(sorted(self.files.items()))))}"
+        self.trees[tree] = dict(self.files)
+        return tree
+
+    def _changes(self, since: str, tree: str) -> tuple[FileEdited, ...]:
+        before, after = self.trees[since], self.trees[tree]
+        return tuple(
+            _change(name, before.get(name), after.get(name))
+            for name in sorted({*before, *after})
+            if before.get(name) != after.get(name)
+        )
+
+    async def diff(
+        self, record: SessionRecord, path: str, before: str, after: str, paths: Sequence[bytes], form: DiffForm
+    ) -> AsyncGenerator[DiffPart, None]:
+        await self._reach()
+        if before not in self.trees or after not in self.trees:
+            raise ToolFailure("TREE_NOT_FOUND", "The tree is not known.")
+        changes = [c for c in self._changes(before, after) if not paths or c.path.encode() in paths]
+        for change in changes:
+            yield change.unified_diff.encode() + b"\n" if form is DiffForm.PATCH else (change,)
+        yield Totals(len(changes), sum(c.added for c in changes), sum(c.removed for c in changes))
+
+    async def restore(self, record: SessionRecord, key: str, path: str, tree: str) -> Restored:
+        await self._reach()
+        if tree not in self.trees:
+            raise ToolFailure("TREE_NOT_FOUND", "The tree is not known.")
+        before = self._record()
+        if key not in self.restored:
+            self.files = dict(self.trees[tree])
+            self.restored[key] = before
+        changes = self._changes(self.restored[key], tree)
+        totals = Totals(len(changes), sum(c.added for c in changes), sum(c.removed for c in changes))
+        return Restored(self.restored[key], tree, "c" * 40, changes, totals, ())
+
+    async def delete(self, record: SessionRecord) -> None:
+        self.files.clear()
+
+    async def resolve(self, owner_id: str, wanted: Repository) -> Repository:
+        await self._reach()
+        return wanted
+
+    async def open_gate(self, record: SessionRecord) -> Gate:
+        return Gate("local", "lucid/teatime", "http://x/lucid/teatime.git", "main", "http://x", f"lucid/{SESSION}/", ())
+
+    async def close_gate(self, record: SessionRecord) -> None:
+        pass
+
+    async def pushes(self, record: SessionRecord, after: int) -> list[Push]:
+        await self._reach()
+        return self.pushed[after:]
+
+    async def open_pull_request(
+        self, record: SessionRecord, key: str, title: str, body: str, draft: bool
+    ) -> PullRequestChanged:
+        await self._reach()
+        if not self.pushed:
+            raise ToolFailure("BRANCH_NOT_PUSHED", "Nothing was pushed yet.")
+        if key not in self.opened:
+            number = len(self.opened) + 1
+            self.opened[key] = PullRequestChanged(number=number, url=f"http://x/pulls/{number}", title=title)
+        return self.opened[key]
+
+
+def _whole(changes: Sequence[FileEdited], tree: str, base: str) -> DiffSnapshot:
+    files = [DiffSnapshot.File(path=c.path, added=c.added, removed=c.removed, kind=c.kind) for c in changes]
+    added, removed = sum(c.added for c in changes), sum(c.removed for c in changes)
+    return DiffSnapshot(files=files, added=added, removed=removed, total_files=len(files), tree=tree, base_tree=base)
+
+
+def _change(name: str, before: str | None, after: str | None) -> FileEdited:
+    old, new = (before or "").splitlines(), (after or "").splitlines()
+    diff = list(difflib.unified_diff(old, new, f"a/{name}", f"b/{name}", lineterm=""))
+    kind = FileEdited.KIND_MODIFIED
+    if before is None or after is None:
+        kind = FileEdited.KIND_ADDED if before is None else FileEdited.KIND_DELETED
+    return FileEdited(
+        path=name,
+        kind=kind,
+        unified_diff="\n".join(diff),
+        added=sum(line.startswith("+") for line in diff[2:]),
+        removed=sum(line.startswith("-") for line in diff[2:]),
+    )
