@@ -18,11 +18,15 @@ from services.rpc.serving import Access, Service
 from services.sandbox.backends.control import ControlSockets
 from services.sandbox.backends.docker import DockerLauncher
 from services.sandbox.backends.docker_shape import DockerOptions
+from services.sandbox.backends.doorways import Doorways
+from services.sandbox.backends.egress.proxy import EgressProxy
+from services.sandbox.backends.egress.trust import read_trust
 from services.sandbox.backends.fleet import SandboxFleet
 from services.sandbox.backends.gate import GateRelay
 from services.sandbox.backends.launchers import Launchers
 from services.sandbox.backends.run_folder import RunFolders
 from services.sandbox.backends.toolbox import DEFAULT_SOURCE
+from services.sandbox.domain.network import NetworkChoice, NetworkMode
 from services.sandbox.ports import Ports
 from services.sandbox.servicer import SandboxServicer
 from services.sandbox.settings import Settings
@@ -32,7 +36,11 @@ from services.sandbox.usecases.reconcile import find_again, reconcile
 from services.storage.database import Database
 
 SERVICE = sandbox_pb2.DESCRIPTOR.services_by_name["SandboxService"]
-_USER = frozenset({"GetSandbox", "ListTree", "ReadFile"})
+_FILES_TO_LOOK_AT = {
+    *("ListTree", "ReadFile", "StatFile", "DownloadFile"),
+    *("SearchFiles", "WatchFiles", "ExportArchive"),
+}
+_USER = frozenset({"GetSandbox", *_FILES_TO_LOOK_AT})
 log = get_logger(__name__)
 
 
@@ -79,12 +87,15 @@ class _Parts:
         await self.database.dispose()
 
 
-async def build(settings: Settings, connect: Callable[[str], grpc.aio.Channel]) -> Service:
-    """The service, not yet started. It calls no other service, so `connect` is not used."""
+async def build(
+    settings: Settings, connect: Callable[[str], grpc.aio.Channel], egress: EgressProxy | None = None
+) -> Service:
+    """The service, not yet started. It calls no other service, so `connect` is not used. `egress`: another one."""
     instance = await asyncio.to_thread(_instance, settings.data_dir)
     database = open_database(settings.database)
-    fleet = _fleet(settings, instance)
-    ports = Ports(store=SqlSandboxStore(database), fleet=fleet, clock=UtcClock())
+    fleet = await asyncio.to_thread(_fleet, settings, instance, egress or EgressProxy())
+    ports = Ports(store=SqlSandboxStore(database), fleet=fleet, clock=UtcClock(), network=settings.network)
+    _say_what_may_be_reached(settings.network)
     parts = _Parts(database, fleet, ports)
     return Service(
         name="sandbox",
@@ -101,7 +112,14 @@ def end_sandboxes(data_dir: Path) -> None:
     ControlSockets(data_dir).kill_all()
 
 
-def _fleet(settings: Settings, instance: str) -> SandboxFleet:
+def _say_what_may_be_reached(network: NetworkChoice) -> None:
+    policy = network.policy(network.mode)
+    log.info("sandboxes may reach", extra={"mode": policy.mode.value, "hosts": policy.hosts})
+    if policy.mode is not NetworkMode.OFF and not policy.rules:
+        log.warning("no host is allowed to sandboxes: EGRESS_REGISTRIES and EGRESS_HOSTS are empty")
+
+
+def _fleet(settings: Settings, instance: str, egress: EgressProxy) -> SandboxFleet:
     docker = DockerLauncher(
         DockerOptions(
             socket_path=settings.docker_socket,
@@ -119,7 +137,9 @@ def _fleet(settings: Settings, instance: str) -> SandboxFleet:
     launchers = Launchers(settings.backend, settings.allow_unconfined, settings.data_dir.resolve(), docker)
     relay = GateRelay(settings.gate, settings.internal_api_key)
     data_dir = settings.data_dir.resolve()
-    return SandboxFleet(launchers, relay, RunFolders(data_dir), ControlSockets(data_dir))
+    trust = read_trust(settings.ca_file)
+    folders = RunFolders(data_dir, trust.files)
+    return SandboxFleet(launchers, Doorways(relay, egress, trust), folders, ControlSockets(data_dir))
 
 
 def _instance(data_dir: Path) -> str:

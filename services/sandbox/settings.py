@@ -1,8 +1,10 @@
 """The sandbox service's settings; the only reader of its environment."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+
+from services.sandbox.domain.network import NOTHING_ALLOWED, HostRule, NetworkChoice, NetworkMode, host_rule
 
 BACKENDS = ("auto", "docker", "bubblewrap", "process")
 
@@ -32,6 +34,8 @@ class Settings:
     container_prefix: str = "lucid-sandbox-"
     workspace: str = "/workspace"
     docker_socket: str = "/var/run/docker.sock"
+    network: NetworkChoice = NOTHING_ALLOWED
+    ca_file: str = ""
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> "Settings":
@@ -58,6 +62,8 @@ class Settings:
             container_prefix=env.get("SANDBOX_CONTAINER_PREFIX") or cls.container_prefix,
             workspace=env.get("WORKSPACE_MOUNT_PATH") or cls.workspace,
             docker_socket=_socket(env.get("DOCKER_HOST") or f"unix://{cls.docker_socket}"),
+            network=_network(env),
+            ca_file=env.get("SANDBOX_CA_FILE", ""),
         )
 
     @property
@@ -86,6 +92,27 @@ def _backend(name: str) -> str:
         msg = f"SANDBOX_BACKEND is {name!r}; it can be {', '.join(BACKENDS)}"
         raise ValueError(msg)
     return name
+
+
+def _network(env: Mapping[str, str]) -> NetworkChoice:
+    mode = env.get("EGRESS") or NetworkMode.REGISTRIES.value
+    if mode not in {known.value for known in NetworkMode}:
+        msg = f"EGRESS is {mode!r}; it can be {', '.join(known.value for known in NetworkMode)}"
+        raise ValueError(msg)
+    private = frozenset(map(str, _rules(env, "EGRESS_PRIVATE_HOSTS")))
+    registries, hosts = (
+        tuple(replace(rule, private=str(rule) in private) for rule in _rules(env, name))
+        for name in ("EGRESS_REGISTRIES", "EGRESS_HOSTS")
+    )
+    return NetworkChoice(NetworkMode(mode), registries, hosts)
+
+
+def _rules(env: Mapping[str, str], name: str) -> list[HostRule]:
+    try:
+        return [host_rule(text) for text in env.get(name, "").split(",") if text.strip()]
+    except ValueError as error:
+        msg = f"{name}: {error}"
+        raise ValueError(msg) from None
 
 
 def _socket(docker_host: str) -> str:

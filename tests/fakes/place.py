@@ -3,14 +3,22 @@
 import asyncio
 import difflib
 from collections.abc import AsyncGenerator, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
-from lucid.sessions.v1.event_pb2 import CommandCompleted, DiffSnapshot, FileEdited, PullRequestChanged
+from lucid.sessions.v1.event_pb2 import (
+    CommandCompleted,
+    DiffSnapshot,
+    FileEdited,
+    NetworkBlocked,
+    NetworkMode,
+    PullRequestChanged,
+)
 
 from services.sessions.domain.models import Repository, SessionRecord
 from services.sessions.domain.work import (
     CommandBegun,
+    CommandBlocked,
     CommandEnded,
     CommandFrame,
     CommandOutput,
@@ -28,6 +36,7 @@ from services.sessions.domain.work import (
     ToolFailure,
     Totals,
 )
+from tests.fakes.images import Images
 
 SESSION = "ses_01TEST000000000000000000"
 
@@ -42,10 +51,11 @@ class Ran:
     push: str = ""
     reason: int = CommandCompleted.REASON_EXITED
     cwd_after: str = "/workspace/teatime"
+    blocked: tuple[NetworkBlocked, ...] = ()
 
 
 @dataclass
-class Place:
+class Place(Images):
     """Workspace and forge in one. `away`: how many calls cannot reach it; `starts`: keys that really ran."""
 
     commands: Callable[[str], Ran] = lambda _: Ran(b"ok\n")
@@ -73,7 +83,9 @@ class Place:
 
     async def create(self, record: SessionRecord, gate: Gate | None) -> Confinement:
         self.creates += 1
-        return Confinement("bubblewrap", "", "/workspace", True)
+        return Confinement(
+            "bubblewrap", "", "/workspace", True, True, NetworkMode.NETWORK_MODE_LIST, ("a.example:443",)
+        )
 
     async def run(
         self, record: SessionRecord, key: str, command: str, timeout_ms: int, cwd: str = ""
@@ -92,7 +104,9 @@ class Place:
             await asyncio.sleep(60)
         await self._reach()
         yield CommandOutput(half, ended.completed.head[half:])
-        yield ended
+        for call in ended.blocked:
+            yield CommandBlocked(call)
+        yield replace(ended, blocked=())
 
     def _start(self, ran: Ran) -> CommandEnded:
         self.files.update(ran.writes)
@@ -103,7 +117,7 @@ class Place:
         )
         if ran.reason == CommandCompleted.REASON_EXITED:
             completed.exit_code = ran.exit_code
-        return CommandEnded(completed)
+        return CommandEnded(completed, blocked=ran.blocked)
 
     async def stop(self, record: SessionRecord, key: str) -> None:
         self.hang = False

@@ -10,6 +10,7 @@ from typing import Any
 
 from lucid.integrations.v1 import integrations_pb2 as ipb
 from lucid.integrations.v1 import integrations_pb2_grpc as ipg
+from lucid.sandbox.v1 import files_pb2 as fpb
 from lucid.sandbox.v1 import sandbox_pb2 as bpb
 from lucid.sandbox.v1 import sandbox_pb2_grpc as bpg
 from lucid.sessions.v1 import diffs_pb2 as dpb
@@ -283,6 +284,7 @@ class FakeSandbox(Fake, bpg.SandboxServiceServicer):
         self.owners: dict[str, str] = {}
         self.files: dict[str, bytes] = {}
         self.entries: list[bpb.ListTreeResponse.Entry] = []
+        self.promised_more = 0
 
     def service(self) -> Service:
         return Service(
@@ -316,6 +318,25 @@ class FakeSandbox(Fake, bpg.SandboxServiceServicer):
             raise not_found("FILE_NOT_FOUND")
         data, limit = self.files[request.path], request.limit or 1024 * 1024
         return bpb.ReadFileResponse(data=data[request.offset : request.offset + limit], size=len(data))
+
+    async def DownloadFile(
+        self, request: fpb.DownloadFileRequest, context: Any
+    ) -> AsyncIterator[fpb.DownloadFileResponse]:
+        self._own(self.enter("DownloadFile", request, context), request.sandbox_id)
+        if request.path not in self.files:
+            raise not_found("FILE_NOT_FOUND")
+        data = self.files[request.path]
+        yield fpb.DownloadFileResponse(file=fpb.FileInfo(size=len(data) + self.promised_more))
+        for at in range(0, len(data), 4):
+            yield fpb.DownloadFileResponse(data=data[at : at + 4])
+
+    async def ExportArchive(
+        self, request: fpb.ExportArchiveRequest, context: Any
+    ) -> AsyncIterator[fpb.ExportArchiveResponse]:
+        self._own(self.enter("ExportArchive", request, context), request.sandbox_id)
+        for data in (b"tar ", b"of ", request.path.encode() or b"all"):
+            yield fpb.ExportArchiveResponse(data=data)
+        yield fpb.ExportArchiveResponse(done=fpb.ExportArchiveResponse.Done(entries=1))
 
 
 class FakeIntegrations(Fake, ipg.IntegrationsServiceServicer):

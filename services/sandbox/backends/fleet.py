@@ -1,4 +1,4 @@
-"""All sandboxes that are up, each with its helper and its socket to the git gate. They outlive this process."""
+"""All sandboxes that are up, each with its helper and its doors. They outlive this process."""
 
 import asyncio
 from collections import defaultdict
@@ -8,17 +8,17 @@ from services.rpc.errors import LucidError
 from services.rpc.logs import get_logger
 from services.sandbox.backends.boot import boot, boot_text, build
 from services.sandbox.backends.control import ControlSockets
-from services.sandbox.backends.gate import GateRelay
+from services.sandbox.backends.doorways import Doorways
 from services.sandbox.backends.handing import Handing, handing_over
 from services.sandbox.backends.helper import Helper
 from services.sandbox.backends.launchers import Launchers
 from services.sandbox.backends.run_folder import RunFolders
 from services.sandbox.domain.errors import SandboxUnavailable, Stopping
 from services.sandbox.domain.models import Arrival, Confinement, Sandbox, State
+from services.sandbox.domain.network import BlockedCall
 from services.sandbox.ports import Guest, Launcher, Place
 
 VERSION = 1  # of what is said to a helper; see guest/helper.py
-GIT_PORT = 3129
 CLOSE_SECONDS = 10.0
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 log = get_logger(__name__)
@@ -33,10 +33,10 @@ class _Member:
 class SandboxFleet:
     """See ports.Fleet."""
 
-    def __init__(self, launchers: Launchers, relay: GateRelay, folders: RunFolders, control: ControlSockets) -> None:
+    def __init__(self, launchers: Launchers, doors: Doorways, folders: RunFolders, control: ControlSockets) -> None:
         self._control = control
         self._launchers = launchers
-        self._relay = relay
+        self._doors = doors
         self._folders = folders
         self._members: dict[str, _Member] = {}
         self._starting: set[str] = set()
@@ -151,7 +151,7 @@ class SandboxFleet:
         if self._work:
             await asyncio.wait(self._work, timeout=CLOSE_SECONDS)
         await asyncio.gather(*(self._leave(sandbox_id) for sandbox_id in list(self._members)))
-        await self._relay.stop()
+        await self._doors.stop()
 
     def _alive(self, sandbox_id: str) -> _Member | None:
         member = self._members.get(sandbox_id)
@@ -161,7 +161,7 @@ class SandboxFleet:
         member = self._members.pop(sandbox_id, None)
         if member is not None:
             await member.helper.close()
-        await self._relay.close(sandbox_id)
+        await self._doors.close(sandbox_id)
 
     async def _raise(self, sandbox: Sandbox) -> Arrival:
         if self._closed:
@@ -170,7 +170,7 @@ class SandboxFleet:
             if await self._reach(sandbox):
                 return Arrival(created=False, workspace_kept=True)
             await self._control.kill(sandbox.sandbox_id)  # one that hangs must not be there beside the new one
-            await self._relay.open(sandbox.sandbox_id, sandbox.session_id, self._folders.path(sandbox.sandbox_id))
+            await self._open_doors(sandbox)
             folder = str(self._folders.path(sandbox.sandbox_id))
             arrival = await self._launchers.of(sandbox.confinement).launch(sandbox, folder)
             await self._boot(sandbox)
@@ -188,7 +188,7 @@ class SandboxFleet:
             async with handing_over(self._folders.path(sandbox.sandbox_id), entrance) as handing:
                 attachment = await launcher.attach(sandbox, argv, base)
                 try:
-                    greeting = await boot(attachment, _hello(sandbox, place, handing))
+                    greeting = await boot(attachment, self._hello(sandbox, place, handing))
                 finally:
                     await attachment.close()
         finally:
@@ -212,8 +212,17 @@ class SandboxFleet:
             await helper.close()
             return False
         self._members[sandbox.sandbox_id] = _Member(sandbox, helper)
-        await self._relay.open(sandbox.sandbox_id, sandbox.session_id, self._folders.path(sandbox.sandbox_id))
+        await self._open_doors(sandbox)
         return True
+
+    async def _open_doors(self, sandbox: Sandbox) -> None:
+        """What is blocked there is told to the helper, which knows whose call it was and who follows that command."""
+
+        async def report(connection: int, call: BlockedCall) -> None:
+            if (member := self._alive(sandbox.sandbox_id)) is not None:
+                await member.helper.note_blocked(connection, call)
+
+        await self._doors.open(sandbox, self._folders.path(sandbox.sandbox_id), report)
 
     async def _suits(self, sandbox_id: str, helper: Helper, booted: bool) -> bool:
         """One of another version is ended, whatever it runs; one of another build as soon as nothing runs in it."""
@@ -234,29 +243,27 @@ class SandboxFleet:
         if sandbox_id in self._members and self._alive(sandbox_id) is None:
             await self._members.pop(sandbox_id).helper.close()
 
+    def _hello(self, sandbox: Sandbox, place: Place, handing: Handing) -> dict[str, object]:
+        return {
+            "op": "hello",
+            "entrance": f"{place.run}/{handing.name}",
+            "token": handing.token,
+            "home": f"{place.run}/gitconfig",
+            "epoch": sandbox.epoch,
+            "workspace": place.workspace,
+            "state": place.state,
+            "mark": sandbox.sandbox_id,
+            "own_namespace": place.own_namespace,
+            **self._doors.ways(place),
+            "env": {**place.variables, **sandbox.env, **_variables(place), **self._doors.variables(place)},
+            "bash": list(place.bash),
+        }
+
     async def _remove(self, launcher: Launcher, sandbox_id: str, keep_workspace: bool) -> None:
         await self._control.kill(sandbox_id)
         await launcher.remove(sandbox_id, keep_workspace)
         await asyncio.to_thread(self._folders.remove, sandbox_id)
         await asyncio.to_thread(self._control.remove, sandbox_id)
-
-
-def _hello(sandbox: Sandbox, place: Place, handing: Handing) -> dict[str, object]:
-    return {
-        "op": "hello",
-        "entrance": f"{place.run}/{handing.name}",
-        "token": handing.token,
-        "home": f"{place.run}/gitconfig",
-        "epoch": sandbox.epoch,
-        "workspace": place.workspace,
-        "state": place.state,
-        "mark": sandbox.sandbox_id,
-        "own_namespace": place.own_namespace,
-        "git_socket": f"{place.run}/git.sock",
-        "git_port": GIT_PORT,
-        "env": {**place.variables, **sandbox.env, **_variables(place)},
-        "bash": list(place.bash),
-    }
 
 
 def _helpers_path(place: Place) -> str:

@@ -5,6 +5,7 @@ from typing import Any
 
 from services.sandbox.domain.models import (
     CreateFile,
+    Edited,
     EditOrder,
     Exit,
     ExitReason,
@@ -13,10 +14,17 @@ from services.sandbox.domain.models import (
     ReplaceText,
     Restored,
     Snapshot,
+    Started,
     Totals,
-    Tree,
-    TreeEntry,
 )
+from services.sandbox.domain.network import BlockedCall, BlockReason
+
+
+def note_of(fields: dict[str, Any]) -> Started | BlockedCall:
+    """What is told beside a command's output."""
+    if (call := fields.get("blocked")) is not None:
+        return BlockedCall(call["host"], call["port"], BlockReason(call["reason"]), call["command_id"])
+    return Started(cwd=fields["cwd"], attached=fields["attached"])
 
 
 def exit_of(fields: dict[str, Any], blob: bytes) -> Exit:
@@ -35,10 +43,18 @@ def exit_of(fields: dict[str, Any], blob: bytes) -> Exit:
     )
 
 
-def tree_of(fields: dict[str, Any]) -> Tree:
-    """A listing."""
-    entries = tuple(TreeEntry(*entry) for entry in fields["entries"])
-    return Tree(entries=entries, truncated=fields["truncated"])
+def edited_of(fields: dict[str, Any]) -> Edited:
+    """A file after an edit."""
+    return Edited(
+        etag=fields["etag"],
+        lines=fields["lines"],
+        repeated=fields["repeated"],
+        unified_diff=fields["diff"],
+        added=fields["added"],
+        removed=fields["removed"],
+        binary=fields["binary"],
+        diff_truncated=fields["diff_truncated"],
+    )
 
 
 def edit_request(order: EditOrder) -> tuple[dict[str, Any], bytes]:

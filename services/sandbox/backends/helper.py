@@ -8,7 +8,8 @@ from typing import Any
 from services.rpc.errors import LucidError
 from services.rpc.logs import get_logger
 from services.sandbox.backends import frames, guest_answers
-from services.sandbox.domain.errors import BY_REASON, GuestLost, HelperFailed
+from services.sandbox.backends.guest_files import HelperFiles
+from services.sandbox.domain.errors import ATTACKS, BY_REASON, GuestLost, HelperFailed
 from services.sandbox.domain.models import (
     CommandOrder,
     DiffOrder,
@@ -23,9 +24,8 @@ from services.sandbox.domain.models import (
     RestoreOrder,
     Snapshot,
     SnapshotOrder,
-    Started,
-    Tree,
 )
+from services.sandbox.domain.network import BlockedCall
 from services.sandbox.ports import Attachment
 
 CALL_SECONDS = 300.0
@@ -46,6 +46,7 @@ class Helper:
         self._write_lock = asyncio.Lock()
         self._reader: asyncio.Task[None] | None = None
         self.lost = asyncio.Event()
+        self.files = HelperFiles(self)
 
     async def greet(self) -> dict[str, Any]:
         """Begins to listen; what the helper says of itself. Raises GuestLost."""
@@ -91,7 +92,7 @@ class Helper:
                 kind, payload = await self._next(queue)
                 if kind == frames.NOTE:
                     fields, _ = frames.unpack(payload)
-                    yield Started(cwd=fields["cwd"], attached=fields["attached"])
+                    yield guest_answers.note_of(fields)
                 elif kind == frames.DATA:
                     (offset,) = frames.OFFSET.unpack_from(payload)
                     data = payload[frames.OFFSET.size :]
@@ -112,10 +113,11 @@ class Helper:
         fields, _ = await self._call({"op": "stop", "id": command_id}, seconds=STOP_SECONDS)
         return int(fields["ended"])
 
-    async def list_tree(self, path: str, depth: int, max_entries: int) -> Tree:
-        """See ports.Guest."""
-        fields, _ = await self._call({"op": "tree", "path": path, "depth": depth, "max_entries": max_entries})
-        return guest_answers.tree_of(fields)
+    async def note_blocked(self, connection: int, call: BlockedCall) -> None:
+        """Tells the command that has made the connection. Nothing where the helper is gone or knows no such thing."""
+        record = {"host": call.host, "port": call.port, "reason": call.reason.value}
+        with contextlib.suppress(LucidError):
+            await self._call({"op": "blocked", "connection": connection, "call": record}, seconds=HELLO_SECONDS)
 
     async def read_file(self, path: str, offset: int, limit: int) -> FileRange:
         """See ports.Guest."""
@@ -125,7 +127,7 @@ class Helper:
     async def edit_file(self, order: EditOrder) -> Edited:
         """See ports.Guest."""
         fields, _ = await self._call(*guest_answers.edit_request(order))
-        return Edited(etag=fields["etag"], lines=fields["lines"], repeated=fields["repeated"])
+        return guest_answers.edited_of(fields)
 
     async def snapshot(self, order: SnapshotOrder) -> Snapshot:
         """See ports.Guest."""
@@ -148,24 +150,28 @@ class Helper:
         """See ports.Guest."""
         request: dict[str, Any] = {"op": "diff", "path": order.path, "since": order.from_tree, "tree": order.to_tree}
         request |= {"paths": [path.hex() for path in order.paths], "form": order.form.value}
-        async with contextlib.aclosing(self._parts(request)) as parts:
-            async for kind, payload in parts:
-                if kind == frames.NOTE:
-                    yield guest_answers.changes_of(frames.unpack(payload)[0]["files"])
-                elif kind == frames.DATA:
-                    yield payload[frames.OFFSET.size :]
+        async with contextlib.aclosing(self.parts(request)) as parts:
+            async for fields, data in parts:
+                if "patch" in fields:
+                    yield data
+                elif isinstance(fields["files"], list):
+                    yield guest_answers.changes_of(fields["files"])
                 else:
-                    yield guest_answers.totals_of(_answer(kind, payload)[0])
+                    yield guest_answers.totals_of(fields)
 
-    async def _parts(self, request: dict[str, Any]) -> AsyncGenerator[Answer, None]:
-        """An answer in parts, its end last; the helper goes on as each is taken."""
+    async def call(self, request: dict[str, Any], blob: bytes = b"") -> tuple[dict[str, Any], bytes]:
+        """See guest_files.Line."""
+        return await self._call(request, blob)
+
+    async def parts(self, request: dict[str, Any]) -> AsyncGenerator[tuple[dict[str, Any], bytes], None]:
+        """See guest_files.Line. The last part is the answer that ends it."""
         stream, queue = await self._open(request)
         finished = False
         try:
             while not finished:
                 kind, payload = await self._next(queue)
-                finished = kind in (frames.REPLY, frames.ERROR)
-                yield kind, payload
+                finished = kind != frames.NOTE
+                yield _answer(kind, payload)
                 if not finished:
                     await self._send(frames.frame(stream, frames.CREDIT, frames.SIZE.pack(len(payload))))
         finally:
@@ -233,5 +239,7 @@ def _answer(kind: int, payload: bytes) -> tuple[dict[str, Any], bytes]:
         if trace := fields.get("trace"):
             log.error("sandbox helper failed", extra={"trace": str(trace)[-2000:]})
         refusal: type[LucidError] = BY_REASON.get(str(fields.get("reason")), HelperFailed)
+        if refusal in ATTACKS:
+            log.warning("a file call was refused", extra={"reason": refusal.reason, "cause": fields.get("message")})
         raise refusal(str(fields.get("message", "")))
     return fields, blob

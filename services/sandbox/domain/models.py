@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 
+from services.sandbox.domain.network import NO_NETWORK, BlockedCall, NetworkPolicy
+
 
 class Confinement(Enum):
     """How well a sandbox is closed off."""
@@ -36,6 +38,7 @@ class Sandbox:
     epoch: int
     create_time: datetime
     removed: bool = False
+    network: NetworkPolicy = NO_NETWORK
 
 
 @dataclass(frozen=True)
@@ -110,7 +113,7 @@ class Exit:
     left_running: int = 0
 
 
-Frame = Started | Output | Exit
+Frame = Started | Output | BlockedCall | Exit
 
 
 @dataclass(frozen=True)
@@ -121,6 +124,7 @@ class TreeEntry:
     directory: bool
     size: int
     symlink: bool
+    not_entered: bool = False
 
 
 @dataclass(frozen=True)
@@ -129,6 +133,7 @@ class Tree:
 
     entries: tuple[TreeEntry, ...]
     truncated: bool
+    next_page_token: str = ""
 
 
 @dataclass(frozen=True)
@@ -179,11 +184,16 @@ class EditOrder:
 
 @dataclass(frozen=True)
 class Edited:
-    """The file after the edit."""
+    """The file after the edit, and what was changed (nothing is told of a repeat but the counts)."""
 
     etag: str
     lines: int
     repeated: bool
+    unified_diff: str = ""
+    added: int = 0
+    removed: int = 0
+    binary: bool = False
+    diff_truncated: bool = False
 
 
 @dataclass(frozen=True)

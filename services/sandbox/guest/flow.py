@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from .command import Follower
 from .connection import Connection
-from .frames import NOTE, pack
+from .frames import NOTE
 
 
 class Gone(Exception):
@@ -21,7 +19,7 @@ class Flow:
         self._stream = stream
         self._follower = follower
 
-    def send(self, kind: int, payload: bytes) -> None:
+    def send(self, payload: bytes) -> None:
         """Waits until there is credit. Raises Gone."""
         follower = self._follower
         with follower.changed:
@@ -29,8 +27,4 @@ class Flow:
             if follower.closed:
                 raise Gone
             follower.credit -= len(payload)
-        self._connection.send(self._stream, kind, payload)
-
-    def note(self, fields: dict[str, Any]) -> None:
-        """Some JSON."""
-        self.send(NOTE, pack(fields))
+        self._connection.send(self._stream, NOTE, payload)

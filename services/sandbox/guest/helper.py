@@ -17,11 +17,12 @@ from typing import Any, NamedTuple
 
 from . import processes
 from .beneath import Beneath, refusal
+from .callers import owner_of
 from .command import Follower
 from .commands import Commands
 from .connection import Connection
-from .edits import Edits
-from .files import list_tree, read_file
+from .file_desk import FileDesk
+from .forwarder import Forwarder
 from .frames import CANCEL, CREDIT, REQUEST, SIZE, Refusal, unpack
 from .journal import Journal
 from .reaper import Reaper
@@ -48,10 +49,11 @@ class Request(NamedTuple):
 class Helper:
     """One sandbox's helper. It outlives the services that come and go."""
 
-    def __init__(self, entrance: socket.socket, hello: dict[str, Any], build: str) -> None:
+    def __init__(self, entrance: socket.socket, hello: dict[str, Any], build: str, egress: Forwarder) -> None:
         state, workspace, mark = hello["state"], hello["workspace"], hello["mark"] + "/"
         self._entrance = entrance
         self._home = hello["home"]
+        self._egress = egress
         self._connections: set[Connection] = set()
         self._last_seen = time.monotonic()
         self._is_ending = False
@@ -69,19 +71,18 @@ class Helper:
                 self._journal, Shell(workspace, state, hello["env"], hello.get("bash") or ()), self._reaper, mark
             )
         beneath = Beneath(workspace)
-        edits = Edits(beneath, self._journal)
         snapshots = Snapshots(beneath, state, self._reaper, mark, self._journal)
         self._streams = {"run": self._commands.run, "diff": snapshots.stream}
+        self._files = FileDesk(beneath, self._journal, self._reaper, state, mark)
         self.about = {"version": VERSION, "build": build, "pid": os.getpid(), "survivors": self._survivors}
         self._answers: dict[str, Callable[[dict[str, Any], bytes], Any]] = {
             "hello": lambda request, _: ({**self.about, "busy": self._is_busy(), "epoch": self._journal.epoch}, b""),
             "stop": lambda request, _: ({"ended": self._commands.stop(request["id"])}, b""),
-            "read": lambda request, _: read_file(beneath, request["path"], request["offset"], request["limit"]),
-            "tree": lambda request, _: list_tree(beneath, request["path"], request["depth"], request["max_entries"]),
-            "edit": edits.apply,
+            **self._files.answers,
             "snapshot": snapshots.create,
             "snapshots": snapshots.listed,
             "restore": snapshots.restore,
+            "blocked": lambda request, _: self._note_blocked(request),
         }
 
     def serve(self) -> None:
@@ -128,8 +129,10 @@ class Helper:
             request, blob = unpack(payload)
             if request["op"] in self._streams:
                 self._run(connection, stream, request)
+            elif request["op"] in self._files.streams:
+                self._open(connection, stream, request)
             else:
-                quick = request["op"] in ("stop", "end", "hello")
+                quick = request["op"] in ("stop", "end", "hello", "blocked")
                 (self._stops if quick else self._waiting).put(Request(connection, stream, request, blob))
             return
         follower = connection.followers.get(stream)
@@ -155,6 +158,20 @@ class Helper:
         self._guarded(connection, stream, answer)
         connection.followers.pop(stream, None)
 
+    def _open(self, connection: Connection, stream: int, request: dict[str, Any]) -> None:
+        """A file, a search, a watch or an archive: an answer in parts, by a thread of its own."""
+        connection.followers[stream] = Follower(0)
+
+        def answer() -> None:
+            self._guarded(connection, stream, lambda: self._files.stream(connection, stream, request))
+            connection.followers.pop(stream, None)
+
+        try:
+            threading.Thread(target=answer, daemon=True).start()
+        except RuntimeError:
+            connection.followers.pop(stream, None)
+            self._waiting.put(Request(connection, stream, {"op": "busy"}, b""))
+
     def _work(self, waiting: queue.Queue[Request]) -> None:
         while True:
             request = waiting.get()
@@ -171,6 +188,13 @@ class Helper:
             raise Refusal("SANDBOX_BUSY", "The sandbox is at its limit of processes.")
         answer: tuple[dict[str, Any], bytes] = self._answers[request["op"]](request, blob)
         return answer
+
+    def _note_blocked(self, request: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
+        """A call did not go out: the connection is still there, and behind it is a process of a command."""
+        port = self._egress.callers.get(request["connection"])
+        owner = None if port is None else owner_of(port, self._egress.port)
+        self._commands.note_blocked(owner or "", request["call"])
+        return {}, b""
 
     def _is_busy(self) -> bool:
         return self._commands.running() > 0 or self._reaper.has_children()

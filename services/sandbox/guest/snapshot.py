@@ -17,7 +17,7 @@ from .command import Follower
 from .comparing import code_of, compared, written
 from .connection import Connection
 from .flow import Flow, Gone
-from .frames import DATA, OFFSET, Refusal
+from .frames import Refusal, pack
 from .heads import Head
 from .journal import Journal
 from .reaper import Reaper
@@ -136,11 +136,9 @@ class Snapshots:
         connection.reply(stream, totals)
 
     def _send_patch(self, shadow: Shadow, flow: Flow, arguments: list[str]) -> dict[str, int]:
-        offset = 0
         with self._git.reading(shadow.place, *PATCH, *arguments, seconds=STREAM_SECONDS) as (file, end):
             for data in iter(lambda: file.read(CHUNK), b""):
-                flow.send(DATA, OFFSET.pack(offset) + data)
-                offset += len(data)
+                flow.send(pack({"patch": True}, data))
             if end():
                 raise shadow.failed("git could not compare the trees.")
         return {"files": 0, "added": 0, "removed": 0}
@@ -163,7 +161,7 @@ class Snapshots:
                     totals["files"] += 1
                     totals["added"] += change["added"]
                     totals["removed"] += change["removed"]
-                flow.note({"files": batch})
+                flow.send(pack({"files": batch}))
             if any(code_of(file, end) for file, end in ways):
                 raise shadow.failed("git could not compare the trees.")
         return totals

@@ -1,5 +1,6 @@
 """Rows of sandboxes in SQLite or Postgres."""
 
+from dataclasses import asdict
 from datetime import UTC
 from typing import Any
 
@@ -8,6 +9,7 @@ from sqlalchemy.exc import IntegrityError
 
 from services.sandbox.domain.errors import SandboxNotFound
 from services.sandbox.domain.models import Confinement, Sandbox
+from services.sandbox.domain.network import NO_NETWORK, HostRule, NetworkMode, NetworkPolicy
 from services.sandbox.store.tables import sandboxes
 from services.storage.database import Database
 
@@ -85,6 +87,7 @@ def _row(sandbox: Sandbox) -> dict[str, Any]:
         "epoch": sandbox.epoch,
         "create_time": sandbox.create_time,
         "removed": sandbox.removed,
+        "network": {"mode": sandbox.network.mode.value, "rules": [asdict(rule) for rule in sandbox.network.rules]},
     }
 
 
@@ -101,4 +104,12 @@ def _sandbox(row: RowMapping) -> Sandbox:
         epoch=row["epoch"],
         create_time=created if created.tzinfo else created.replace(tzinfo=UTC),
         removed=bool(row["removed"]),
+        network=_network(row["network"]),
     )
+
+
+def _network(stored: dict[str, Any] | None) -> NetworkPolicy:
+    """A sandbox that was made before there were policies has no network."""
+    if not stored:
+        return NO_NETWORK
+    return NetworkPolicy(NetworkMode(stored["mode"]), tuple(HostRule(**rule) for rule in stored["rules"]))

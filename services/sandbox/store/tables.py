@@ -16,4 +16,5 @@ sandboxes = Table(
     Column("epoch", BigInteger, nullable=False),
     Column("create_time", DateTime(timezone=True), nullable=False),
     Column("removed", Boolean, nullable=False),
+    Column("network", JSON),
 )

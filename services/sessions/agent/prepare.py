@@ -8,7 +8,9 @@ from lucid.sessions.v1.event_pb2 import CheckpointCreated, CommandCompleted, Err
 from services.rpc.ids import new_id
 from services.sessions.agent.commands import record_command
 from services.sessions.agent.journal import Journal
-from services.sessions.domain.models import Change, Repository, State
+from services.sessions.agent.phase import enter
+from services.sessions.agent.setup import set_up
+from services.sessions.domain.models import Change, Repository
 from services.sessions.domain.work import Confinement, Gate, ToolFailure
 
 CLONE_TIMEOUT_MS = 600_000
@@ -36,9 +38,10 @@ async def prepare(journal: Journal) -> None:
             await _clone(journal, gate)
         elif not journal.state.cloned:
             await _checkpoint(journal)
+        await set_up(journal)
     except ToolFailure as failure:
         await _fail(journal, failure)
-    await _status(journal, StatusChanged.PHASE_RUNNING)
+    await enter(journal, StatusChanged.PHASE_RUNNING)
 
 
 async def _open_gate(journal: Journal) -> Gate | None:
@@ -53,7 +56,7 @@ async def _open_gate(journal: Journal) -> Gate | None:
 
 async def _start_sandbox(journal: Journal, gate: Gate | None) -> None:
     if not journal.state.cloned:
-        await _status(journal, StatusChanged.PHASE_STARTING_SANDBOX, "Starting the sandbox")
+        await enter(journal, StatusChanged.PHASE_STARTING_SANDBOX, "Starting the sandbox")
     began = journal.ports.clock.monotonic()
     made = await journal.ports.workspace.create(journal.record, gate)
     took = int((journal.ports.clock.monotonic() - began) * 1000)
@@ -70,6 +73,8 @@ def _sandbox_ready(journal: Journal, made: Confinement, took_ms: int) -> Change:
         image=made.image,
         reason=made.level,
         took_ms=took_ms,
+        network=made.network,
+        allowed_hosts=made.allowed,
     )
     return Change(drafts=(journal.draft(system=True, sandbox_changed=ready),), confinement=made.level)
 
@@ -82,7 +87,7 @@ async def _finish_left_commands(journal: Journal) -> None:
 
 
 async def _clone(journal: Journal, gate: Gate) -> None:
-    await _status(journal, StatusChanged.PHASE_CLONING, f"Cloning {gate.full_name}")
+    await enter(journal, StatusChanged.PHASE_CLONING, f"Cloning {gate.full_name}")
     folder = shlex.quote(journal.workdir)
     base = journal.record.repository.base_branch if journal.record.repository else ""
     branch = f"--branch {shlex.quote(base)} " if base else ""
@@ -105,18 +110,9 @@ async def _checkpoint(journal: Journal) -> None:
     await journal.append(journal.draft(key="checkpoint:base", system=True, checkpoint_created=created))
 
 
-async def _status(journal: Journal, phase: StatusChanged.Phase.ValueType, message: str = "") -> None:
-    changed = StatusChanged(phase=phase, message=message)
-    state = State.RUNNING if phase == StatusChanged.PHASE_RUNNING else State.STARTING
-    if journal.state.phase != phase:
-        await journal.transition(
-            lambda _: Change(drafts=(journal.draft(system=True, status_changed=changed),), state=state)
-        )
-
-
 async def _fail(journal: Journal, failure: ToolFailure) -> None:
     message, action = _WORDS.get(failure.reason, (failure.message, Error.USER_ACTION_RETRY))
-    sandbox = failure.reason in ("NO_CONFINEMENT", "SANDBOX_UNAVAILABLE")
+    sandbox = failure.reason in ("NO_CONFINEMENT", "SANDBOX_UNAVAILABLE") or failure.reason.startswith("IMAGE_")
     error = Error(
         kind=Error.KIND_SANDBOX if sandbox else Error.KIND_PROVIDER,
         code=failure.reason,

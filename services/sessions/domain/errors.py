@@ -51,6 +51,14 @@ class UnknownModel(LucidError):
     default = "This model is not known here."
 
 
+class ImageNotAllowed(LucidError):
+    """Not on the operator's list."""
+
+    code = Code.INVALID_ARGUMENT
+    reason = "IMAGE_NOT_ALLOWED"
+    default = "The operator does not allow this image."
+
+
 class NoModelKey(LucidError):
     """The model's provider has no key."""
 
@@ -97,6 +105,14 @@ class TextNeeded(LucidError):
     code = Code.INVALID_ARGUMENT
     reason = "TEXT_NEEDED"
     default = "This answer needs some words with it."
+
+
+class NetworkNotAllowed(LucidError):
+    """More network than this installation allows a session."""
+
+    code = Code.FAILED_PRECONDITION
+    reason = "NETWORK_NOT_ALLOWED"
+    default = "This installation does not allow a session that much network."
 
 
 class QueueItemNotFound(LucidError):

@@ -4,18 +4,31 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TypeAlias
 
-from lucid.sessions.v1.event_pb2 import CommandCompleted, DiffSnapshot, FileEdited
+from lucid.sessions.v1.event_pb2 import CommandCompleted, DiffSnapshot, FileEdited, NetworkBlocked, NetworkMode
 
 
 @dataclass(frozen=True)
 class Confinement:
-    """A sandbox that takes commands. `level`: docker, bubblewrap or process. `created`: it did not run before."""
+    """A sandbox that takes commands. `level`: docker, bubblewrap or process. `created`: it did not run before.
+
+    `network` and `allowed`: how far its network goes, and the hosts.
+    """
 
     level: str
     image: str
     workspace: str
     workspace_kept: bool
     created: bool = True
+    network: NetworkMode.ValueType = NetworkMode.NETWORK_MODE_UNSPECIFIED
+    allowed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a sandbox is made with now. `remade`: it was made again for that. Empty `image`: it has none."""
+
+    image: str
+    remade: bool
 
 
 @dataclass(frozen=True)
@@ -36,13 +49,21 @@ class CommandOutput:
 
 @dataclass(frozen=True)
 class CommandEnded:
-    """Its end, in the log's own form. `left_running`: processes in the background."""
+    """Its end, in the log's own form. `left_running`: processes in the background. `blocked`: calls not let out."""
 
     completed: CommandCompleted
     left_running: int = 0
+    blocked: tuple[NetworkBlocked, ...] = ()
 
 
-CommandFrame: TypeAlias = CommandBegun | CommandOutput | CommandEnded
+@dataclass(frozen=True)
+class CommandBlocked:
+    """A call of it that was not let out, in the log's own form."""
+
+    call: NetworkBlocked
+
+
+CommandFrame: TypeAlias = CommandBegun | CommandOutput | CommandBlocked | CommandEnded
 
 
 @dataclass(frozen=True)

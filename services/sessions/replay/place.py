@@ -2,7 +2,7 @@
 
 import re
 import shlex
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 
 from lucid.sessions.v1.event_pb2 import (
     CommandCompleted,
@@ -10,11 +10,14 @@ from lucid.sessions.v1.event_pb2 import (
     Event,
     PullRequestChanged,
     SandboxChanged,
+    StatusChanged,
 )
 
+from services.sessions.domain.environment import CONFIG_FILE
 from services.sessions.domain.models import Repository, SessionRecord
 from services.sessions.domain.work import (
     CommandBegun,
+    CommandBlocked,
     CommandEnded,
     CommandFrame,
     CommandOutput,
@@ -27,10 +30,12 @@ from services.sessions.domain.work import (
     Push,
     Restored,
     Snapshot,
+    Surroundings,
     ToolFailure,
 )
 from services.sessions.replay.recording import is_persons
 from services.sessions.replay.script import NotRecorded, Script
+from services.sessions.replay.surroundings import next_surroundings
 
 _CLONE = re.compile(r" -- (\S+|'[^']*') ")
 _LINE = re.compile(r"^ *(\d+)\t(.*)$")
@@ -53,12 +58,21 @@ class PlayedPlace:
             if event.HasField("sandbox_changed"):
                 made = event.sandbox_changed
                 rebuilt = made.state == SandboxChanged.STATE_REBUILT
-                return Confinement(made.reason, made.image, "", rebuilt)
+                return Confinement(made.reason, made.image, "", rebuilt, True, made.network, tuple(made.allowed_hosts))
             if event.HasField("error"):
                 raise _refusal(event.error)
             if not is_persons(event) and not event.HasField("status_changed"):
                 break
         return Confinement("", "", "", True, created=False)
+
+    async def images(self) -> tuple[str, ...]:
+        """Any: what was asked for then was allowed."""
+        return ("*",)
+
+    async def configure(self, record: SessionRecord, image: str, variables: Mapping[str, str]) -> Surroundings:
+        """As it was made then."""
+        found = next_surroundings(self._script.ahead())
+        return Surroundings(image, False) if found is None else Surroundings(found.sandbox_changed.image, True)
 
     async def run(
         self, record: SessionRecord, key: str, command: str, timeout_ms: int, cwd: str = ""
@@ -74,6 +88,11 @@ class PlayedPlace:
         yield CommandBegun("", attached)
         if completed.head:
             yield CommandOutput(0, completed.head)
+        for event in self._script.ahead():
+            if event.HasField("network_blocked") and event.parent_item_id == end.item_id:
+                yield CommandBlocked(event.network_blocked)
+            if event is end:
+                break
         if self._script.stops_before(end) and completed.reason == CommandCompleted.REASON_STOPPED and not attached:
             await self._script.hang()
         yield CommandEnded(completed)
@@ -83,6 +102,8 @@ class PlayedPlace:
 
     async def read(self, record: SessionRecord, path: str, offset: int = 0, limit: int = 0) -> FileContent:
         """A file that shows as it did then; a preview is made of what was shown then."""
+        if path.endswith(CONFIG_FILE):  # what it said is asked for by the session
+            raise ToolFailure("FILE_NOT_FOUND", "")
         result = self._script.result_of_call()
         if result is None:
             raise NotRecorded("a file")
@@ -118,7 +139,11 @@ class PlayedPlace:
         for event in self._script.ahead():
             if event.WhichOneof("payload") == kind:
                 yield event
-            elif event.HasField("tool_call_completed") or event.HasField("turn_completed"):
+            elif (
+                event.HasField("tool_call_completed")
+                or event.HasField("turn_completed")
+                or event.status_changed.phase == StatusChanged.PHASE_RUNNING
+            ):
                 return
 
     async def diff(

@@ -5,6 +5,7 @@ import type { TimelineStore } from '../stores/timeline-store';
 import { useTopic } from '../stores/use-timeline';
 import { ChangesFact } from './changes-fact';
 import { phaseLook } from './phase';
+import { SandboxFacts } from './sandbox-facts';
 import { UsageFacts } from './usage-facts';
 
 interface SessionHeaderProps {
@@ -37,7 +38,7 @@ export function SessionHeader({ store, known, drawTitle, menu }: SessionHeaderPr
           </span>
         )}
         {!demo && model !== '' && <span className="badge fact-extra">{model}</span>}
-        {confinement !== '' && <Confinement level={confinement} />}
+        {confinement !== '' && <SandboxFacts level={confinement} network={header.network} />}
         <ChangesFact store={store} />
         <UsageFacts header={header} />
         <Connection />
@@ -48,21 +49,6 @@ export function SessionHeader({ store, known, drawTitle, menu }: SessionHeaderPr
         <span className="session-head-menu">{menu}</span>
       </div>
     </div>
-  );
-}
-
-const LEVELS: Readonly<Record<string, string>> = {
-  docker: 'A container with dropped rights, limits and no network',
-  bubblewrap: 'Namespaces by bubblewrap: no network, no limit on memory or CPU',
-  process: 'A plain process: not confined at all',
-};
-
-function Confinement({ level }: { level: string }): ReactNode {
-  const look = level === 'process' ? 'badge badge-bad' : 'badge confined';
-  return (
-    <span className={look} data-testid="confinement" title={LEVELS[level]}>
-      {level}
-    </span>
   );
 }
 

@@ -1,4 +1,4 @@
-import { StatusChanged_Phase } from '@gen/lucid/sessions/v1/event_pb';
+import { NetworkMode, StatusChanged_Phase } from '@gen/lucid/sessions/v1/event_pb';
 import type { Channel, DiffSnapshot, Event, SessionConfigured, Usage } from '@gen/lucid/sessions/v1/event_pb';
 import type { ApprovalCard, Card, CommandCard, TextCard } from './cards';
 
@@ -11,6 +11,8 @@ export interface Header {
   model: string;
   sandboxId: string;
   confinement: string;
+  /** What the sandbox may reach. */
+  network: { readonly mode: NetworkMode; readonly allowed: readonly string[] };
   tokens: number;
   costMicros: bigint;
   currency: string;
@@ -126,6 +128,7 @@ function newHeader(): Header {
     model: '',
     sandboxId: '',
     confinement: '',
+    network: { mode: NetworkMode.UNSPECIFIED, allowed: [] },
     tokens: 0,
     costMicros: 0n,
     currency: 'USD',
