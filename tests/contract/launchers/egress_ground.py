@@ -17,6 +17,7 @@ from tests.grounds.certificates import make_authority
 HOST = "packages.lucid.test"
 WILD = "files.lucid.test"
 LIMITS = Limits(head=4.0, hello=4.0, connect=4.0, refusals=1000)
+PROXY = ("127.0.0.1", 3128)
 # Runs in the sandbox. Says bytes, cut as told, to a port or a socket, and prints what came back.
 TALK = r"""
 import json, socket, sys, time
@@ -93,9 +94,7 @@ class Ground:
             raise OSError("no such name")
         return answers.pop(0) if len(answers) > 1 else answers[0]
 
-    async def talk(
-        self, *parts: Any, to: Any = ("127.0.0.1", 3128), seconds: float = 20.0, close: bool = False
-    ) -> Said:
+    async def talk(self, *parts: Any, to: Any = PROXY, seconds: float = 20.0, close: bool = False) -> Said:
         """Raw bytes from inside. Numbers are pauses in seconds, "wait" waits for the end of an HTTP head, "answer" for
         what comes after it, and ends there."""
         said = [part.hex() if isinstance(part, bytes) else part for part in parts]
@@ -107,7 +106,7 @@ class Ground:
 
 
 @contextlib.asynccontextmanager
-async def egress_ground(backend: str, folder: Path, **changes: Any) -> AsyncIterator[Ground]:
+async def egress_ground(backend: str, folder: Path, limits: Limits = LIMITS, **changes: Any) -> AsyncIterator[Ground]:
     """One sandbox that may reach HOST and everything below WILD, at the port of the stand-in."""
     authority = make_authority(folder)
     with StaticHost(authority.server(HOST, f"a.{WILD}", WILD)).serving() as server:
@@ -118,6 +117,6 @@ async def egress_ground(backend: str, folder: Path, **changes: Any) -> AsyncIter
         strict = tuple(HostRule(f"{name}.lucid.test") for name in ("strict", "rebinding", "hello"))
         choice = NetworkChoice(NetworkMode.LIST, rules, strict)
         settings = settings_for(backend, folder, network=choice, ca_file=str(authority.pem), **changes)
-        async with sandbox_on(settings, EgressProxy(ground.resolve, LIMITS)) as bench:
+        async with sandbox_on(settings, EgressProxy(ground.resolve, limits)) as bench:
             ground.bench = bench
             yield ground

@@ -57,14 +57,14 @@ async def unpack(bench: Bench, path: str) -> Any:
     return await ask(bench, "ImportArchive", path=path, archive=ARCHIVE, overwrite=True)
 
 
-async def move_out_and_back(bench: Bench, path: str) -> Any:
-    await ask(bench, "MoveFile", path=path, new_path=f"{path}.moved", overwrite=True)
-    await ask(bench, "MoveFile", path=f"{path}.moved", new_path=path, overwrite=True)
-
-
-async def remove_and_write(bench: Bench, path: str) -> Any:
-    await ask(bench, "RemoveFile", path=path, recursive=True)
+async def write_and_move(bench: Bench, path: str) -> Any:
     await ask(bench, "WriteFile", path=path, content=b"inside\n")
+    await ask(bench, "MoveFile", path=path, new_path=f"{path}.moved", overwrite=True)
+
+
+async def write_and_remove(bench: Bench, path: str) -> Any:
+    await ask(bench, "WriteFile", path=path, content=b"inside\n")
+    await ask(bench, "RemoveFile", path=path, recursive=True)
 
 
 GROUPS: dict[str, dict[str, tuple[OnPath, tuple[str, ...]]]] = {
@@ -78,8 +78,8 @@ GROUPS: dict[str, dict[str, tuple[OnPath, tuple[str, ...]]]] = {
     },
     "changes": {
         "MakeDirectory": (lambda bench, path: ask(bench, "MakeDirectory", path=f"{path}/made/deeper"), OF_FOLDERS),
-        "MoveFile": (move_out_and_back, OF_FILES),
-        "RemoveFile": (remove_and_write, OF_FILES),
+        "MoveFile": (write_and_move, OF_FILES),
+        "RemoveFile": (write_and_remove, OF_FILES),
     },
 }
 

@@ -66,7 +66,8 @@ ATTRIBUTES = "c.txt filter=c\np.txt filter=p\nt.txt diff=t\nd.txt diff=c\ni.txt 
 # What the agent may do as it likes: here the traps are shown to be live.
 OBEY = """
 cd poisoned
-git status; git add -A; git diff HEAD; git diff --no-ext-diff HEAD; git log -p --ext-diff
+git status; git add -A; git diff HEAD; git diff --no-ext-diff HEAD; git diff --no-ext-diff HEAD -- t.txt
+git log -p --ext-diff
 git -c diff.external= diff HEAD~
 git commit -m x; git commit --amend; git st; git rebase -i HEAD; git checkout -- c.txt; git fetch origin
 git checkout -b other; git fetch ssh://nowhere/x; echo url=http://nowhere/x | git credential fill

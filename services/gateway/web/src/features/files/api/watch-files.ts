@@ -37,7 +37,8 @@ export function useWatchedFiles(sandboxId: string, shown: boolean): boolean {
 /** Takes what is told until the signal; a stream that breaks, or is refused, is asked for again after a while. */
 async function follow(sandboxId: string, signal: AbortSignal, take: (told: WatchFilesResponse) => void, lost: () => void): Promise<void> {
   const wait = new Backoff(1000, 60_000);
-  while (!signal.aborted) {
+  const isOver = (): boolean => signal.aborted;
+  while (!isOver()) {
     try {
       for await (const told of sandbox.watchFiles({ sandboxId }, { signal, timeoutMs: 0 })) {
         take(told);
@@ -46,7 +47,8 @@ async function follow(sandboxId: string, signal: AbortSignal, take: (told: Watch
     } catch {
       // The list is still read when the log tells of a change.
     }
-    if (!signal.aborted) lost();
+    if (isOver()) return;
+    lost();
     await new Promise((resolve) => setTimeout(resolve, wait.next()));
   }
 }
