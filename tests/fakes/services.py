@@ -13,7 +13,6 @@ from lucid.integrations.v1 import integrations_pb2_grpc as ipg
 from lucid.sandbox.v1 import files_pb2 as fpb
 from lucid.sandbox.v1 import sandbox_pb2 as bpb
 from lucid.sandbox.v1 import sandbox_pb2_grpc as bpg
-from lucid.sessions.v1 import diffs_pb2 as dpb
 from lucid.sessions.v1 import event_pb2 as epb
 from lucid.sessions.v1 import sessions_pb2 as spb
 from lucid.sessions.v1 import sessions_pb2_grpc as spg
@@ -22,6 +21,7 @@ from services.rpc.errors import Code, LucidError
 from services.rpc.identity import current_caller
 from services.rpc.ids import new_id
 from services.rpc.serving import Access, Service
+from tests.fakes.changes import Changes
 
 
 class Refusal(LucidError):
@@ -89,7 +89,7 @@ async def _nothing() -> None:
     return None
 
 
-class FakeSessions(Fake, spg.SessionsServiceServicer):
+class FakeSessions(Changes, Fake, spg.SessionsServiceServicer):
     """Sessions kept in memory; `streams` decides what a watch yields."""
 
     def __init__(self) -> None:
@@ -246,26 +246,6 @@ class FakeSessions(Fake, spg.SessionsServiceServicer):
             if event.labels.get("breaks"):
                 raise Refusal(Code.UNAVAILABLE, "STORE_UNAVAILABLE")
             yield spb.ExportSessionResponse(lines=b'{"seq":%d}\n' % event.seq)
-
-    async def GetSessionDiff(self, request: dpb.GetSessionDiffRequest, context: Any) -> dpb.GetSessionDiffResponse:
-        self._own(self.enter("GetSessionDiff", request, context), request.session_id)
-        edits = [event.file_edited for event in self.events[request.session_id] if event.HasField("file_edited")]
-        return dpb.GetSessionDiffResponse(files=edits, base_commit="c", total_files=len(edits), next_page_token="more")
-
-    async def GetSessionPatch(
-        self, request: dpb.GetSessionPatchRequest, context: Any
-    ) -> AsyncIterator[dpb.GetSessionPatchResponse]:
-        self._own(self.enter("GetSessionPatch", request, context), request.session_id)
-        for event in self.events[request.session_id]:
-            if event.labels.get("breaks"):
-                raise Refusal(Code.UNAVAILABLE, "SANDBOX_AWAY")
-            yield dpb.GetSessionPatchResponse(data=b"+%d\xff\n" % event.seq)
-
-    async def RewindSession(self, request: dpb.RewindSessionRequest, context: Any) -> dpb.RewindSessionResponse:
-        session = self._own(self.enter("RewindSession", request, context), request.session_id)
-        if session.state == spb.Session.STATE_RUNNING:
-            raise Refusal(Code.FAILED_PRECONDITION, "SESSION_AT_WORK", "The agent is at work.")
-        return dpb.RewindSessionResponse(seq=9, checkpoint_id="rewind-k", files=2, left=["x"], undo_checkpoint_id="u")
 
     async def ListModels(self, request: spb.ListModelsRequest, context: Any) -> spb.ListModelsResponse:
         self.enter("ListModels", request, context)
