@@ -61,6 +61,7 @@ class Occupancy:
     confinement: str | None
     sandboxes: int
     sessions: int
+    lacks: tuple[str, ...] = ()
 
 
 class Occupants(Protocol):

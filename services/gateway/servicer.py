@@ -1,5 +1,6 @@
 """AccountsService."""
 
+import contextlib
 from collections.abc import Callable
 from typing import TypeAlias
 
@@ -13,6 +14,7 @@ from services.gateway.ports import Ports
 from services.gateway.usecases.create_access_token import create_access_token
 from services.gateway.usecases.get_account import get_account
 from services.gateway.usecases.get_installation import get_installation
+from services.rpc.errors import Unauthenticated
 from services.rpc.guard import Access
 from services.rpc.identity import current_caller
 
@@ -45,6 +47,11 @@ class AccountsServicer(accounts_pb2_grpc.AccountsServiceServicer):
         """What this installation can do."""
         answer = self._describe()
         answer.demo_only = (await get_installation(self._ports)).demo_only
+        with contextlib.suppress(Unauthenticated):  # how well work is closed off is nobody else's business
+            current_caller()
+            busy = await self._ports.occupants.look()
+            answer.confinement = busy.confinement or ""
+            answer.lacks.extend(busy.lacks)
         return answer
 
     async def CreateAccessToken(

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+from services.sandbox.domain.enclosure import Expected, Finding
 from services.sandbox.domain.files import (
     ChangeOrder,
     DownloadOrder,
@@ -67,6 +68,7 @@ class Place:
 
     `bash`: how one is started where the place has none. `programs`: a folder with those that may be missing, and
     `own_programs`: the helper's are those, whatever the place has. `variables`: those that the image sets.
+    `disk_limit`: bytes that the helper holds workspace and state to, as the file system does not; 0: no limit.
     """
 
     workspace: str
@@ -78,6 +80,7 @@ class Place:
     programs: str = ""
     own_programs: bool = False
     variables: Mapping[str, str] = field(default_factory=dict)
+    disk_limit: int = 0
 
 
 class Launcher(Protocol):
@@ -98,6 +101,9 @@ class Launcher(Protocol):
 
     def images(self) -> tuple[str, ...]:
         """Those that may be asked for, the default first; `*` in one stands for any characters."""
+
+    async def expected(self) -> Expected:
+        """What its sandboxes promise, and what cannot be had here. Raises SandboxUnavailable."""
 
     async def launch(self, sandbox: Sandbox, run_directory: str) -> Arrival:
         """Makes it, or finds it running without a helper; `run_directory` (host) is mounted read-only.
@@ -192,6 +198,12 @@ class Fleet(Protocol):
 
     async def confinement(self) -> Confinement:
         """The one for a new sandbox. Raises NoConfinement."""
+
+    async def lacks(self, confinement: Confinement) -> tuple[str, ...]:
+        """What its sandboxes miss of all that could close them off, in words for people."""
+
+    def findings(self, confinement: Confinement) -> tuple[Finding, ...]:
+        """What was seen inside the last kind of them that was started; empty before the first."""
 
     async def image(self, confinement: Confinement, asked: str) -> str:
         """The image of a new sandbox; empty where there are none.

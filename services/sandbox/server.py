@@ -124,9 +124,8 @@ def _fleet(settings: Settings, instance: str, egress: EgressProxy) -> SandboxFle
         DockerOptions(
             socket_path=settings.docker_socket,
             image=settings.image,
-            memory=settings.memory_limit,
-            cpus=settings.cpu_limit,
-            pids=settings.pids_limit,
+            limits=settings.limits,
+            runtime=settings.runtime,
             prefix=settings.container_prefix,
             workspace=settings.workspace,
             instance=instance,
@@ -134,7 +133,9 @@ def _fleet(settings: Settings, instance: str, egress: EgressProxy) -> SandboxFle
             toolbox_sources=(settings.toolbox_image,) if settings.toolbox_image else (settings.image, DEFAULT_SOURCE),
         )
     )
-    launchers = Launchers(settings.backend, settings.allow_unconfined, settings.data_dir.resolve(), docker)
+    launchers = Launchers(
+        settings.backend, settings.allow_unconfined, settings.data_dir.resolve(), docker, settings.limits
+    )
     relay = GateRelay(settings.gate, settings.internal_api_key)
     data_dir = settings.data_dir.resolve()
     trust = read_trust(settings.ca_file)

@@ -15,7 +15,8 @@ from services.rpc.identity import current_caller
 from services.rpc.paging import page_size
 from services.sandbox import convert
 from services.sandbox.convert import files, snapshots
-from services.sandbox.convert.network import network_from_proto, network_to_proto
+from services.sandbox.convert.confinement import status_to_proto
+from services.sandbox.convert.network import network_from_proto
 from services.sandbox.domain.models import RestoreOrder
 from services.sandbox.ports import Ports
 from services.sandbox.usecases.configure_sandbox import configure_sandbox
@@ -247,9 +248,4 @@ class SandboxServicer(sandbox_pb2_grpc.SandboxServiceServicer):
 
     async def GetStatus(self, request: pb.GetStatusRequest, context: Context) -> pb.GetStatusResponse:
         """See the proto."""
-        status = await get_status(self._ports)
-        return pb.GetStatusResponse(
-            confinement=convert.confinement_to_proto(status.confinement),
-            ready_sandboxes=status.ready,
-            network=network_to_proto(status.network),
-        )
+        return status_to_proto(await get_status(self._ports))

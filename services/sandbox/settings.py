@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from services.sandbox.domain.limits import Limits, size_of
 from services.sandbox.domain.network import NOTHING_ALLOWED, HostRule, NetworkChoice, NetworkMode, host_rule
 
 BACKENDS = ("auto", "docker", "bubblewrap", "process")
@@ -11,7 +12,7 @@ BACKENDS = ("auto", "docker", "bubblewrap", "process")
 
 @dataclass(frozen=True)
 class Settings:
-    """`memory_limit` as Docker writes it, `cpu_limit` in cores. Empty `database_url`: SQLite in the data folder.
+    """Sizes like "2g", `cpu_limit` in cores. Empty `database_url`: SQLite in the data folder.
 
     `images`: those that may be asked for besides `image`; `*` in one stands for any characters. `toolbox_image`: what
     the toolbox is made of; empty: `image`, else the one of our recipe.
@@ -31,6 +32,8 @@ class Settings:
     memory_limit: str = "2g"
     cpu_limit: float = 1.0
     pids_limit: int = 512
+    disk_limit: str = "10g"
+    runtime: str = ""
     container_prefix: str = "lucid-sandbox-"
     workspace: str = "/workspace"
     docker_socket: str = "/var/run/docker.sock"
@@ -59,12 +62,20 @@ class Settings:
             memory_limit=env.get("SANDBOX_MEMORY_LIMIT") or cls.memory_limit,
             cpu_limit=float(env.get("SANDBOX_CPU_LIMIT") or cls.cpu_limit),
             pids_limit=int(env.get("SANDBOX_PIDS_LIMIT") or cls.pids_limit),
+            disk_limit=env.get("SANDBOX_DISK_LIMIT") or cls.disk_limit,
+            runtime=env.get("SANDBOX_RUNTIME", ""),
             container_prefix=env.get("SANDBOX_CONTAINER_PREFIX") or cls.container_prefix,
             workspace=env.get("WORKSPACE_MOUNT_PATH") or cls.workspace,
             docker_socket=_socket(env.get("DOCKER_HOST") or f"unix://{cls.docker_socket}"),
             network=_network(env),
             ca_file=env.get("SANDBOX_CA_FILE", ""),
         )
+
+    @property
+    def limits(self) -> Limits:
+        """What one sandbox may have. Raises ValueError."""
+        disk = 0 if self.disk_limit in ("", "0", "none") else size_of(self.disk_limit)
+        return Limits(size_of(self.memory_limit), self.cpu_limit, self.pids_limit, disk)
 
     @property
     def database(self) -> str:

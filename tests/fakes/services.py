@@ -284,7 +284,9 @@ class FakeSandbox(Fake, bpg.SandboxServiceServicer):
 
     async def GetStatus(self, request: bpb.GetStatusRequest, context: Any) -> bpb.GetStatusResponse:
         self.enter("GetStatus", request, context)
-        return bpb.GetStatusResponse(confinement=bpb.Sandbox.CONFINEMENT_DOCKER, ready_sandboxes=len(self.owners))
+        return bpb.GetStatusResponse(
+            confinement=bpb.Sandbox.CONFINEMENT_DOCKER, ready_sandboxes=len(self.owners), lacks=["limit of disk"]
+        )
 
     async def ListTree(self, request: bpb.ListTreeRequest, context: Any) -> bpb.ListTreeResponse:
         self._own(self.enter("ListTree", request, context), request.sandbox_id)

@@ -26,7 +26,8 @@ class ServiceOccupants:
     async def look(self) -> Occupancy:
         """As it is now."""
         sandbox, sessions = await asyncio.gather(self._sandbox(), self._sessions())
-        return Occupancy(_CONFINEMENTS.get(sandbox.confinement), sandbox.ready_sandboxes, sessions.active_sessions)
+        confinement = _CONFINEMENTS.get(sandbox.confinement)
+        return Occupancy(confinement, sandbox.ready_sandboxes, sessions.active_sessions, tuple(sandbox.lacks))
 
     async def _sandbox(self) -> sandbox_pb2.GetStatusResponse:
         try:

@@ -12,6 +12,7 @@ from services.sandbox.domain.errors import GuestLost, SandboxUnavailable
 from services.sandbox.ports import Attachment
 
 BOOT_SECONDS = 30.0
+ALONE = ("boot.py", "look_around.py")  # given to `python3 -c` as they are
 
 
 @cache
@@ -27,7 +28,7 @@ def bundle() -> bytes:
     sources = {
         "guest" if entry.name == "__init__.py" else f"guest.{entry.name[:-3]}": entry.read_text()
         for entry in sorted(folder.iterdir(), key=lambda entry: entry.name)
-        if entry.name.endswith(".py") and entry.name != "boot.py"
+        if entry.name.endswith(".py") and entry.name not in ALONE
     }
     text = json.dumps(sources).encode()
     return len(text).to_bytes(4, "big") + text

@@ -1,42 +1,39 @@
-"""Namespaces by bubblewrap: no network, no rights, /usr read-only, its own processes. No memory or CPU limit."""
+"""Namespaces by bubblewrap: no network, no rights, /usr read-only, its own processes, and what limits can be had."""
 
 import asyncio
 import os
+import platform
+import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
+from services.rpc.logs import get_logger
 from services.sandbox.backends import pipes
+from services.sandbox.backends.bubblewrap_shape import confined, process_limits, system_mounts
+from services.sandbox.backends.cgroups import ControlGroups
 from services.sandbox.backends.folders import SANDBOX_UID, Folders
+from services.sandbox.backends.seccomp import bpf
+from services.sandbox.domain.enclosure import Expected, Setting
 from services.sandbox.domain.errors import SandboxUnavailable
+from services.sandbox.domain.limits import Limits
 from services.sandbox.domain.models import Arrival, Confinement, Sandbox
 from services.sandbox.ports import Attachment, Place
 
 WORKSPACE = "/workspace"
 STATE = "/var/lib/lucid"
 RUN = "/run/lucid"
-TMP_BYTES = 1024 * 1024 * 1024
-SHARED = (
-    "/etc/alternatives",
-    "/etc/ld.so.cache",
-    "/etc/ld.so.conf",
-    "/etc/ld.so.conf.d",
-    "/etc/localtime",
-    "/etc/maven",
-    "/etc/mime.types",
-    "/etc/python3",
-    "/etc/python3.11",
-    "/etc/perl",
-    "/etc/ssl/certs",
-    "/etc/ssl/openssl.cnf",
-)
 PYTHONS = ("/usr/bin/python3", "/usr/local/bin/python3")
-ROOT_LINKS = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
-FOLDERS = ("/etc", "/etc/ssl", "/home", "/run", "/var", "/var/lib")  # made with parents that others may pass through
-LIMITS = ("/usr/bin/prlimit", "--nofile=8192:8192", "--nproc=4096:4096", "--core=0:0")
 ACCOUNTS = "root:x:0:0:root:/root:/usr/sbin/nologin\nsandbox:x:1000:1000:sandbox:/var/lib/lucid/home:/bin/bash\n"
 GROUP = "root:x:0:\nsandbox:x:1000:\n"
 HOSTS = "127.0.0.1 localhost sandbox\n::1 localhost\n"
+USER_NAMESPACES = (
+    "This kernel lets this user make no user namespaces. As root: sysctl kernel.unprivileged_userns_clone=1 (Debian), "
+    "user.max_user_namespaces=10000, or kernel.apparmor_restrict_unprivileged_userns=0 (Ubuntu); or run the sandbox "
+    "service as root, or use Docker"
+)
+log = get_logger(__name__)
 
 
 class BubblewrapLauncher:
@@ -44,26 +41,37 @@ class BubblewrapLauncher:
 
     confinement = Confinement.BUBBLEWRAP
 
-    def __init__(self, data_dir: Path) -> None:
+    def __init__(self, data_dir: Path, limits: Limits) -> None:
         self._folders = Folders(data_dir)
+        self._groups = ControlGroups(data_dir)
+        self._limits = limits
         self._runs: dict[str, str] = {}
-        self._lock: list[str] | None = None
+        self._lock: bool | None = None
 
     async def usable(self) -> str:
         """Empty if bubblewrap works here, else why not."""
         if shutil.which("bwrap") is None:
-            return "bubblewrap is not installed"
+            return "bubblewrap is not installed (apt-get install bubblewrap)"
         if not python_inside():
             return "there is no python3 below /usr"
-        if not await _probe(_lock()):
-            self._lock = _lock()
+        if os.geteuid() == 0 and not await self._probe(lock=True):
+            self._lock = True
             return ""
-        self._lock = []  # where the sandbox's user may make no user namespaces, none need be locked away
-        return await _probe([])
+        complaint = await self._probe(lock=False)
+        if not complaint:  # where the sandbox's user may make no user namespaces, none need be locked away
+            self._lock = False
+        return _with_remedy(complaint)
 
     def place(self, sandbox_id: str) -> Place:
         """See ports.Launcher."""
-        return Place(workspace=WORKSPACE, state=STATE, run=RUN, python=(python_inside(),), own_namespace=True)
+        return Place(
+            workspace=WORKSPACE,
+            state=STATE,
+            run=RUN,
+            python=(python_inside(),),
+            own_namespace=True,
+            disk_limit=self._limits.disk,
+        )
 
     async def image(self, asked: str) -> str:
         """See ports.Launcher."""
@@ -73,12 +81,33 @@ class BubblewrapLauncher:
         """See ports.Launcher."""
         return ()
 
+    async def expected(self) -> Expected:
+        """See ports.Launcher."""
+        if self._lock is None and (reason := await self.usable()):
+            raise SandboxUnavailable(reason)
+        groups = await asyncio.to_thread(self._groups.controllers)
+        has_own_count = os.geteuid() != 0 or bool(self._lock)
+        given = {
+            Setting.SYSTEM_CALLS: bpf.is_known(),
+            Setting.PROCESSES: "pids" in groups or (has_own_count and counts_by_namespace()),
+            Setting.MEMORY: "memory" in groups,
+            Setting.SWAP: "memory" in groups,
+            Setting.CPU: "cpu" in groups,
+            Setting.DISK: False,
+        }
+        lacking = frozenset(setting for setting, is_given in given.items() if not is_given)
+        return Expected(self._limits, lacking, measured_disk=bool(self._limits.disk))
+
     async def launch(self, sandbox: Sandbox, run_directory: str) -> Arrival:
         """See ports.Launcher."""
         owner = SANDBOX_UID if os.geteuid() == 0 else None
         if self._lock is None and (reason := await self.usable()):
             raise SandboxUnavailable(reason)
         kept = await asyncio.to_thread(self._folders.make, sandbox.sandbox_id, owner)
+        try:
+            await asyncio.to_thread(self._groups.make, sandbox.sandbox_id, self._limits)
+        except OSError as error:
+            raise SandboxUnavailable(f"The control group cannot be made: {error.strerror}") from error
         for name, text in (("passwd", ACCOUNTS), ("group", GROUP), ("hosts", HOSTS)):
             await asyncio.to_thread((Path(run_directory) / name).write_text, text)
         self._runs[sandbox.sandbox_id] = run_directory
@@ -86,41 +115,60 @@ class BubblewrapLauncher:
 
     async def attach(self, sandbox: Sandbox, argv: list[str], env: Mapping[str, str]) -> Attachment:
         """See ports.Launcher."""
-        return await pipes.start([*self._confine(sandbox.sandbox_id, env), *argv], {"PATH": "/usr/bin:/bin"}, "/")
+        sandbox_id = sandbox.sandbox_id
+        with _filter() as filter_fd:
+            inside = confined(self._mounts(sandbox_id), env, self._process_limits(), filter_fd, bool(self._lock))
+            whole = [*self._groups.join(sandbox_id), *inside, *argv]
+            return await pipes.start(whole, {"PATH": "/usr/bin:/bin"}, "/", _given(filter_fd))
 
     async def remove(self, sandbox_id: str, keep_workspace: bool) -> None:
         """See ports.Launcher."""
         self._runs.pop(sandbox_id, None)
+        await asyncio.to_thread(self._groups.remove, sandbox_id)
         if not keep_workspace:
             await asyncio.to_thread(self._folders.remove, sandbox_id)
 
     async def survey(self) -> set[str]:
         """See ports.Launcher."""
-        return await asyncio.to_thread(self._folders.survey)
+        return await asyncio.to_thread(self._folders.survey) | await asyncio.to_thread(self._groups.survey)
 
-    def _confine(self, sandbox_id: str, env: Mapping[str, str]) -> list[str]:
+    def _process_limits(self) -> list[str]:
+        return process_limits(self._limits, "memory" in self._groups.controllers())
+
+    def _mounts(self, sandbox_id: str) -> list[str]:
         run = self._runs[sandbox_id]
         return [
-            "bwrap",
-            *_namespaces(),
-            # Without a process of bubblewrap's own in between nothing inside outlives the helper.
-            *("--as-pid-1", "--new-session", "--hostname", "sandbox", "--clearenv"),
-            *(part for name, value in env.items() for part in ("--setenv", name, value)),
-            *(part for folder in FOLDERS for part in ("--perms", "0755", "--dir", folder)),
-            *_root(),
+            *system_mounts(self._limits),
             *("--ro-bind", f"{run}/passwd", "/etc/passwd"),
             *("--ro-bind", f"{run}/group", "/etc/group"),
             *("--ro-bind", f"{run}/hosts", "/etc/hosts"),
-            *("--proc", "/proc", "--dev", "/dev"),
-            *("--perms", "1777", "--size", str(TMP_BYTES), "--tmpfs", "/tmp"),  # noqa: S108
             *("--bind", str(self._folders.workspace(sandbox_id)), WORKSPACE),
             *("--bind", str(self._folders.state(sandbox_id)), STATE),
             *("--ro-bind", run, RUN),
-            *("--remount-ro", "/", "--chdir", WORKSPACE, "--"),
-            *LIMITS,
-            *_drop(),
-            *(self._lock or []),
+            *(
+                part
+                for outside, inside in self._groups.seen_inside(sandbox_id)
+                for part in ("--ro-bind", outside, inside)
+            ),
+            *("--remount-ro", "/", "--chdir", WORKSPACE),
         ]
+
+    async def _probe(self, lock: bool) -> str:
+        """Empty if a sandbox of this shape starts here, else what bubblewrap says."""
+        with _filter() as filter_fd:
+            shape = confined(system_mounts(self._limits), {}, self._process_limits(), filter_fd, lock)
+            try:
+                attachment = await pipes.start(
+                    [*shape, "/bin/echo", "ok"], {"PATH": "/usr/bin:/bin"}, "/", _given(filter_fd)
+                )
+            except SandboxUnavailable as error:
+                return error.message
+            said = b""
+            while part := await attachment.read():
+                said += part
+        complaint = await attachment.complaint()
+        await attachment.close()
+        return "" if said == b"ok\n" else complaint or "bubblewrap does not start, and does not say why"
 
 
 def python_inside() -> str:
@@ -128,54 +176,34 @@ def python_inside() -> str:
     return next((path for path in PYTHONS if Path(path).exists()), "")
 
 
-def _namespaces() -> list[str]:
-    """As root no user namespace is needed: the mounts are made by root, then the program becomes a real other user."""
-    if os.geteuid() == 0:
-        namespaces = ["--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-cgroup-try"]
-        keep = ["--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID", "--cap-add", "CAP_SETPCAP"]
-        return [*namespaces, "--cap-drop", "ALL", *keep]
-    inside = ["--uid", str(SANDBOX_UID), "--gid", str(SANDBOX_UID)]
-    return ["--unshare-all", "--unshare-user", *inside, "--disable-userns", "--cap-drop", "ALL"]
-
-
-def _drop() -> list[str]:
-    if os.geteuid() != 0:
-        return []
-    ids = [f"--reuid={SANDBOX_UID}", f"--regid={SANDBOX_UID}", "--clear-groups"]
-    return ["/usr/bin/setpriv", *ids, "--inh-caps=-all", "--bounding-set=-all", "--no-new-privs", "--"]
-
-
-def _lock() -> list[str]:
-    """A user namespace that allows no further ones, where `_namespaces` made none: they open doors into the kernel."""
-    if os.geteuid() != 0:
-        return []
-    inside = ["--uid", str(SANDBOX_UID), "--gid", str(SANDBOX_UID)]
-    return ["/usr/bin/bwrap", "--unshare-user", "--disable-userns", *inside, "--dev-bind", "/", "/", "--"]
-
-
-async def _probe(lock: list[str]) -> str:
-    """Empty if a sandbox of this shape starts here, else what bubblewrap says."""
-    seen = [*_root(), "--proc", "/proc", "--dev", "/dev", "--perms", "1777", "--tmpfs", "/tmp"]  # noqa: S108
-    shape = [*_namespaces(), *seen, "--", *LIMITS, *_drop(), *lock]
-    try:
-        attachment = await pipes.start(["bwrap", *shape, "/bin/true"], {"PATH": "/usr/bin:/bin"}, "/")
-    except SandboxUnavailable as error:
-        return error.message
-    while await attachment.read():
-        pass
-    complaint = await attachment.complaint()
-    await attachment.close()
+def _with_remedy(complaint: str) -> str:
+    """What bubblewrap says, and what an operator can do where the kernel is the cause."""
+    if complaint and any(word in complaint for word in ("namespace", "uid map", "not permitted", "Permission denied")):
+        return f"{complaint}. {USER_NAMESPACES}"
     return complaint
 
 
-def _root() -> list[str]:
-    parts = ["--ro-bind", "/usr", "/usr"]
-    for name in ROOT_LINKS:
-        path = Path("/") / name
-        if path.is_symlink():
-            parts += ["--symlink", str(path.readlink()), str(path)]
-        elif path.is_dir():
-            parts += ["--ro-bind", str(path), str(path)]
-    for shared in (*SHARED, *map(str, Path("/etc").glob("java-*-openjdk"))):
-        parts += ["--ro-bind-try", shared, shared]
-    return parts
+def counts_by_namespace() -> bool:
+    """Whether the kernel counts the processes of a user namespace for itself (since Linux 5.14)."""
+    major, minor = (int(re.sub(r"\D.*", "", part) or 0) for part in os.uname().release.split(".")[:2])
+    return (major, minor) >= (5, 14)
+
+
+@contextmanager
+def _filter() -> Iterator[int | None]:
+    """The filter of system calls as an open file; None on a machine whose calls we have no numbers for."""
+    if not bpf.is_known():
+        log.warning("no filter of system calls for this kind of machine", extra={"machine": platform.machine()})
+        yield None
+        return
+    fd = os.memfd_create("lucid-seccomp")
+    try:
+        os.write(fd, bpf.program())
+        os.lseek(fd, 0, os.SEEK_SET)
+        yield fd
+    finally:
+        os.close(fd)
+
+
+def _given(filter_fd: int | None) -> tuple[int, ...]:
+    return () if filter_fd is None else (filter_fd,)

@@ -1,8 +1,11 @@
 """Containers: dropped rights, limits, a read-only root, no network. Lifecycle by the engine's API."""
 
 import asyncio
+import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
 from typing import Any, TypeVar
 
 import docker
@@ -11,7 +14,7 @@ from docker.types import Mount
 from requests.exceptions import RequestException
 
 from services.rpc.logs import get_logger
-from services.sandbox.backends import exec_stream
+from services.sandbox.backends import engine_check, exec_stream
 from services.sandbox.backends.docker_shape import (
     STATE,
     USER,
@@ -24,6 +27,7 @@ from services.sandbox.backends.docker_shape import (
 from services.sandbox.backends.furnishing import TOOLS_LABEL, furnished, main, place_in
 from services.sandbox.backends.images import Image, Images, is_allowed
 from services.sandbox.backends.toolbox import NOT_FOR_THE_HELPER, Toolbox
+from services.sandbox.domain.enclosure import Expected, Setting
 from services.sandbox.domain.errors import ImageNotAllowed, SandboxUnavailable
 from services.sandbox.domain.models import Arrival, Confinement, Sandbox
 from services.sandbox.ports import Attachment, Place
@@ -43,6 +47,7 @@ class DockerLauncher:
         self._options = options
         self._threads = ThreadPoolExecutor(max_workers=4, thread_name_prefix="docker")
         self._client: Any = None
+        self._lacking: frozenset[Setting] | None = None
         self._toolbox = Toolbox(self._engine, options.toolbox_sources)
         self._images = Images(self._engine, self._toolbox)
         self._furnished: dict[str, tuple[Image, str]] = {}
@@ -50,7 +55,7 @@ class DockerLauncher:
     def place(self, sandbox_id: str) -> Place:
         """See ports.Launcher."""
         image, toolbox = self._furnished.get(sandbox_id, (None, ""))
-        return place_in(self._options.workspace, image, toolbox)
+        return replace(place_in(self._options.workspace, image, toolbox), disk_limit=self._options.limits.disk)
 
     async def image(self, asked: str) -> str:
         """See ports.Launcher."""
@@ -66,11 +71,21 @@ class DockerLauncher:
 
     async def usable(self) -> str:
         """Empty if the engine answers and the image is there or can be had, else why not."""
+        if reason := _closed(self._options.socket_path):
+            return reason
         try:
             await self._call(self._probe)
         except SandboxUnavailable as error:
             return error.message
         return ""
+
+    async def expected(self) -> Expected:
+        """See ports.Launcher."""
+        if self._lacking is None:
+            self._lacking = await self._call(lambda: engine_check.check(self._engine(), self._options.runtime))
+        own_kernel = engine_check.has_own_kernel(self._options.runtime)
+        lacking = self._lacking | {Setting.DISK}
+        return Expected(self._options.limits, lacking, bool(self._options.limits.disk), own_kernel)
 
     async def launch(self, sandbox: Sandbox, run_directory: str) -> Arrival:
         """See ports.Launcher."""
@@ -105,6 +120,7 @@ class DockerLauncher:
         quick = docker.DockerClient(base_url=f"unix://{self._options.socket_path}", timeout=PROBE_SECONDS)
         try:
             quick.ping()
+            self._lacking = engine_check.check(quick, self._options.runtime)
             quick.images.get(self._options.image)
         except ImageNotFound:
             if "/" not in self._options.image:  # made on this machine; no registry has it
@@ -180,6 +196,15 @@ class DockerLauncher:
         found = self._engine().api.containers(all=True, filters=mine)
         volumes = self._engine().api.volumes(filters=mine).get("Volumes") or []
         return {thing["Labels"]["lucid.sandbox"] for thing in [*found, *volumes]}
+
+
+def _closed(socket_path: str) -> str:
+    """Why nothing can be asked at this socket; empty where it is open."""
+    if not Path(socket_path).is_socket():
+        return f"no Docker engine listens at {socket_path}"
+    if not os.access(socket_path, os.R_OK | os.W_OK):
+        return f"this user may not use the Docker engine at {socket_path}: add it to the group of that socket"
+    return ""
 
 
 def _text(error: Exception) -> str:

@@ -5,26 +5,28 @@ from typing import Any
 
 from docker.types import LogConfig, Mount, Ulimit
 
+from services.sandbox.backends.seccomp import profile
+from services.sandbox.domain.limits import Limits
 from services.sandbox.domain.models import Sandbox
 
 STATE = "/var/lib/lucid"
 RUN = "/run/lucid"
 USER = "1000:1000"
+PAGE = 4096
 MAIN = ["sleep", "infinity"]
 
 
 @dataclass(frozen=True)
 class DockerOptions:
-    """What the operator can choose. `memory` as Docker writes it ("2g"), `cpus` in cores.
+    """What the operator can choose.
 
     `images`: those allowed besides `image`. `toolbox_sources`: images to make the toolbox of; the first that is there.
     """
 
     socket_path: str
     image: str
-    memory: str
-    cpus: float
-    pids: int
+    limits: Limits
+    runtime: str
     prefix: str
     workspace: str
     instance: str
@@ -63,6 +65,7 @@ def shape(options: DockerOptions, container: str, labels: dict[str, str], run_di
         "working_dir": options.workspace,
         "entrypoint": [],
         "init": True,
+        "runtime": options.runtime or None,
         "log_config": LogConfig(type="none"),
         **_confined(),
         **_limited(options),
@@ -75,18 +78,20 @@ def _confined() -> dict[str, Any]:
         "read_only": True,
         "network_mode": "none",
         "cap_drop": ["ALL"],
-        "security_opt": ["no-new-privileges"],
+        "security_opt": ["no-new-privileges", f"seccomp={profile.text()}"],
     }
 
 
 def _limited(options: DockerOptions) -> dict[str, Any]:
     return {
-        "pids_limit": options.pids,
-        "mem_limit": options.memory,
-        "memswap_limit": options.memory,
-        "nano_cpus": int(options.cpus * 1_000_000_000),
+        "pids_limit": options.limits.pids,
+        "mem_limit": options.limits.memory,
+        "memswap_limit": options.limits.memory,
+        "nano_cpus": int(options.limits.cpus * 1_000_000_000),
         "ulimits": [Ulimit(name="nofile", soft=8192, hard=8192), Ulimit(name="core", soft=0, hard=0)],
-        "tmpfs": {"/tmp": "rw,exec,nosuid,nodev,size=1g,mode=1777"},  # noqa: S108
+        "tmpfs": {"/tmp": f"rw,exec,nosuid,nodev,size={options.limits.memory_files},mode=1777"},  # noqa: S108
+        "shm_size": options.limits.shared_memory,
+        "sysctls": {"kernel.shmall": str(options.limits.shared_memory // PAGE)},
     }
 
 

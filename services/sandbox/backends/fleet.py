@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from services.rpc.errors import LucidError
 from services.rpc.logs import get_logger
 from services.sandbox.backends.boot import boot, boot_text, build
+from services.sandbox.backends.checkup import Checkups
 from services.sandbox.backends.control import ControlSockets
 from services.sandbox.backends.doorways import Doorways
 from services.sandbox.backends.handing import Handing, handing_over
 from services.sandbox.backends.helper import Helper
 from services.sandbox.backends.launchers import Launchers
 from services.sandbox.backends.run_folder import RunFolders
-from services.sandbox.domain.errors import SandboxUnavailable, Stopping
+from services.sandbox.domain.enclosure import Finding, lacks
+from services.sandbox.domain.errors import EnclosureBroken, SandboxUnavailable, Stopping
 from services.sandbox.domain.models import Arrival, Confinement, Sandbox, State
 from services.sandbox.domain.network import BlockedCall
 from services.sandbox.ports import Guest, Launcher, Place
@@ -35,6 +37,7 @@ class SandboxFleet:
 
     def __init__(self, launchers: Launchers, doors: Doorways, folders: RunFolders, control: ControlSockets) -> None:
         self._control = control
+        self._checkups = Checkups()
         self._launchers = launchers
         self._doors = doors
         self._folders = folders
@@ -47,6 +50,14 @@ class SandboxFleet:
     async def confinement(self) -> Confinement:
         """See ports.Fleet."""
         return (await self._launchers.default()).confinement
+
+    async def lacks(self, confinement: Confinement) -> tuple[str, ...]:
+        """See ports.Fleet."""
+        return lacks(await self._launchers.of(confinement).expected())
+
+    def findings(self, confinement: Confinement) -> tuple[Finding, ...]:
+        """See ports.Fleet."""
+        return self._checkups.findings(confinement)
 
     async def image(self, confinement: Confinement, asked: str) -> str:
         """See ports.Fleet."""
@@ -172,11 +183,35 @@ class SandboxFleet:
             await self._control.kill(sandbox.sandbox_id)  # one that hangs must not be there beside the new one
             await self._open_doors(sandbox)
             folder = str(self._folders.path(sandbox.sandbox_id))
-            arrival = await self._launchers.of(sandbox.confinement).launch(sandbox, folder)
-            await self._boot(sandbox)
+            arrival = await self._launch(sandbox, folder)
             if not await self._reach(sandbox, booted=True):
                 raise SandboxUnavailable("The sandbox's helper does not answer.")
             return arrival
+
+    async def _launch(self, sandbox: Sandbox, folder: str) -> Arrival:
+        launcher = self._launchers.of(sandbox.confinement)
+        arrival = await launcher.launch(sandbox, folder)
+        try:
+            await self._check(sandbox)
+            await self._boot(sandbox)
+        except SandboxUnavailable:
+            if arrival.created:
+                raise
+            # It runs and takes no helper, perhaps for want of memory that its files in /tmp hold: made anew.
+            log.warning("sandbox takes no helper and is made anew", extra={"sandbox_id": sandbox.sandbox_id})
+            await launcher.remove(sandbox.sandbox_id, keep_workspace=True)
+            arrival = await launcher.launch(sandbox, folder)
+            await self._boot(sandbox)
+        return arrival
+
+    async def _check(self, sandbox: Sandbox) -> None:
+        launcher = self._launchers.of(sandbox.confinement)
+        try:
+            await self._checkups.check(launcher, sandbox)
+        except EnclosureBroken as error:
+            self._launchers.refuse(sandbox.confinement, error.message)
+            await launcher.remove(sandbox.sandbox_id, keep_workspace=True)
+            raise
 
     async def _boot(self, sandbox: Sandbox) -> None:
         launcher = self._launchers.of(sandbox.confinement)
@@ -255,6 +290,7 @@ class SandboxFleet:
             "mark": sandbox.sandbox_id,
             "own_namespace": place.own_namespace,
             **self._doors.ways(place),
+            "disk_limit": place.disk_limit,
             "env": {**place.variables, **sandbox.env, **_variables(place), **self._doors.variables(place)},
             "bash": list(place.bash),
         }

@@ -9,6 +9,7 @@ from services.sandbox.backends.bubblewrap import BubblewrapLauncher
 from services.sandbox.backends.docker import DockerLauncher
 from services.sandbox.backends.process import UnconfinedLauncher
 from services.sandbox.domain.errors import NoConfinement, SandboxUnavailable
+from services.sandbox.domain.limits import Limits
 from services.sandbox.domain.models import Confinement
 from services.sandbox.ports import Launcher
 
@@ -18,17 +19,20 @@ log = get_logger(__name__)
 class Launchers:
     """All of them; `backend` is `auto` or the name of one."""
 
-    def __init__(self, backend: str, allow_unconfined: bool, data_dir: Path, docker: DockerLauncher) -> None:
+    def __init__(
+        self, backend: str, allow_unconfined: bool, data_dir: Path, docker: DockerLauncher, limits: Limits
+    ) -> None:
         self._backend = backend
         self._allow_unconfined = allow_unconfined
         self._docker = docker
-        self._bubblewrap = BubblewrapLauncher(data_dir)
+        self._bubblewrap = BubblewrapLauncher(data_dir, limits)
         self._all: Mapping[Confinement, Launcher] = {
             Confinement.DOCKER: docker,
             Confinement.BUBBLEWRAP: self._bubblewrap,
             Confinement.PROCESS: UnconfinedLauncher(data_dir),
         }
         self._chosen: Launcher | None = None
+        self._refused: dict[Confinement, str] = {}
         self._lock = asyncio.Lock()
 
     def of(self, confinement: Confinement) -> Launcher:
@@ -52,6 +56,14 @@ class Launchers:
             found.append(self._docker)
         return found
 
+    def refuse(self, confinement: Confinement, reason: str) -> None:
+        """One was not closed off as it should be: no new ones by it until the service is restarted."""
+        self._refused[confinement] = reason
+        self._chosen = None
+
+    async def _usable(self, launcher: DockerLauncher | BubblewrapLauncher) -> str:
+        return self._refused.get(launcher.confinement) or await launcher.usable()
+
     async def _choose(self) -> Launcher:
         if self._backend == "process":
             if not self._allow_unconfined:
@@ -60,11 +72,11 @@ class Launchers:
             return self._all[Confinement.PROCESS]
         reasons = []
         if self._backend in ("auto", "docker"):
-            if not (reason := await self._docker.usable()):
+            if not (reason := await self._usable(self._docker)):
                 return self._docker
             reasons.append(reason)
         if self._backend in ("auto", "bubblewrap"):
-            if not (reason := await self._bubblewrap.usable()):
+            if not (reason := await self._usable(self._bubblewrap)):
                 return self._bubblewrap
             reasons.append(reason)
         log.error("no way to confine a sandbox", extra={"reasons": reasons})

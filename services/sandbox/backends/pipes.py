@@ -23,11 +23,15 @@ class ProcessAttachment:
     """See ports.Attachment. Closing it lets the program go: one that still reads its input sees the end of it."""
 
     def __init__(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, errors: asyncio.StreamReader
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        errors: tuple[asyncio.StreamReader, asyncio.StreamWriter],
     ) -> None:
         self._reader = reader
         self._writer = writer
-        self._complaints = asyncio.create_task(_drain(errors))
+        self._errors = errors  # both: a writer that nobody holds closes its socket
+        self._complaints = asyncio.create_task(_drain(errors[0]))
 
     async def read(self) -> bytes:
         """See ports.Attachment."""
@@ -47,6 +51,7 @@ class ProcessAttachment:
         self._complaints.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await self._complaints
+        self._errors[1].close()
 
     async def complaint(self) -> str:
         """The last that it said on standard error, once it has ended or let go."""
@@ -56,12 +61,14 @@ class ProcessAttachment:
         return ""
 
 
-async def start(argv: list[str], env: Mapping[str, str], cwd: str) -> ProcessAttachment:
-    """Starts a program with exactly these variables. Raises SandboxUnavailable."""
+async def start(
+    argv: list[str], env: Mapping[str, str], cwd: str, descriptors: tuple[int, ...] = ()
+) -> ProcessAttachment:
+    """Starts a program with exactly these variables, and open files of ours besides. Raises SandboxUnavailable."""
     near, far = socket.socketpair()
     errors, complaints = socket.socketpair()
     try:
-        await asyncio.to_thread(_spawn, argv, env, cwd, far.fileno(), complaints.fileno())
+        await asyncio.to_thread(_spawn, argv, env, cwd, far.fileno(), complaints.fileno(), descriptors)
     except OSError as error:
         near.close()
         errors.close()
@@ -70,15 +77,23 @@ async def start(argv: list[str], env: Mapping[str, str], cwd: str) -> ProcessAtt
         far.close()
         complaints.close()
     reader, writer = await asyncio.open_connection(sock=near, limit=1 << 20)
-    heard, _ = await asyncio.open_connection(sock=errors)
-    return ProcessAttachment(reader, writer, heard)
+    return ProcessAttachment(reader, writer, await asyncio.open_connection(sock=errors))
 
 
-def _spawn(argv: list[str], env: Mapping[str, str], cwd: str, pipe: int, complaints: int) -> None:
+def _spawn(
+    argv: list[str], env: Mapping[str, str], cwd: str, pipe: int, complaints: int, descriptors: tuple[int, ...]
+) -> None:
     """The child forks at once and ends; its child, which runs the program, is init's."""
     search = {"PATH": os.defpath, **env}
     subprocess.run(  # noqa: S603
-        [*ORPHAN, *argv], env=search, cwd=cwd, stdin=pipe, stdout=pipe, stderr=complaints, check=False
+        [*ORPHAN, *argv],
+        env=search,
+        cwd=cwd,
+        stdin=pipe,
+        stdout=pipe,
+        stderr=complaints,
+        pass_fds=descriptors,
+        check=False,
     )
 
 

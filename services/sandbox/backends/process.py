@@ -7,6 +7,8 @@ from pathlib import Path
 
 from services.sandbox.backends import pipes
 from services.sandbox.backends.folders import Folders
+from services.sandbox.domain.enclosure import Expected, Setting
+from services.sandbox.domain.limits import Limits
 from services.sandbox.domain.models import Arrival, Confinement, Sandbox
 from services.sandbox.ports import Attachment, Place
 
@@ -37,6 +39,10 @@ class UnconfinedLauncher:
     def images(self) -> tuple[str, ...]:
         """See ports.Launcher."""
         return ()
+
+    async def expected(self) -> Expected:
+        """See ports.Launcher: nothing."""
+        return Expected(Limits(0, 0, 0, 0), frozenset(Setting))
 
     async def launch(self, sandbox: Sandbox, run_directory: str) -> Arrival:
         """See ports.Launcher."""

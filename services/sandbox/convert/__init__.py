@@ -42,6 +42,7 @@ REASONS = {
     ExitReason.STOPPED: pb.RunCommandResponse.Exit.REASON_STOPPED,
     ExitReason.OOM: pb.RunCommandResponse.Exit.REASON_OOM,
     ExitReason.SANDBOX_LOST: pb.RunCommandResponse.Exit.REASON_SANDBOX_LOST,
+    ExitReason.LIMIT: pb.RunCommandResponse.Exit.REASON_LIMIT,
 }
 MAX_ENV_BYTES = 64 * 1024
 
@@ -60,6 +61,7 @@ def sandbox_to_proto(view: SandboxView) -> pb.Sandbox:
         image=sandbox.image,
         workspace=view.workspace,
         create_time=created,
+        lacks=view.lacks,
         network=network_to_proto(sandbox.network),
     )
 
@@ -150,8 +152,3 @@ def edit_from_proto(request: pb.EditFileRequest) -> EditOrder:
         case _:
             raise InvalidRequest("edit: one of create, replace, insert.", field="edit")
     return EditOrder(edit_id=request.edit_id, path=request.path, change=change, epoch=request.epoch)
-
-
-def confinement_to_proto(confinement: Confinement | None) -> pb.Sandbox.Confinement.ValueType:
-    """Unspecified where there is none."""
-    return pb.Sandbox.CONFINEMENT_UNSPECIFIED if confinement is None else CONFINEMENTS[confinement]

@@ -69,6 +69,14 @@ class ImageNotAllowed(LucidError):
     default = "The operator does not allow this image."
 
 
+class EnclosureBroken(LucidError):
+    """A sandbox was started and is not as closed off as it should be: it is taken down again."""
+
+    code = Code.FAILED_PRECONDITION
+    reason = "ENCLOSURE_BROKEN"
+    default = "The sandbox is not as closed off as it should be, so it is not used."
+
+
 class NetworkNotAllowed(LucidError):
     """More network than the operator allows."""
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 
+from services.sandbox.domain.enclosure import Finding
 from services.sandbox.domain.network import NO_NETWORK, BlockedCall, NetworkPolicy
 
 
@@ -51,11 +52,23 @@ class Arrival:
 
 @dataclass(frozen=True)
 class SandboxView:
-    """A sandbox together with what is known of it at this moment."""
+    """A sandbox with what is known of it at this moment. `lacks`: what could close it off and does not, in words."""
 
     sandbox: Sandbox
     state: State
     workspace: str
+    lacks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Status:
+    """How the service is; `confinement` is None where no sandbox can be made now."""
+
+    confinement: Confinement | None
+    ready: int
+    network: NetworkPolicy
+    lacks: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -95,6 +108,7 @@ class ExitReason(Enum):
     STOPPED = "STOPPED"
     OOM = "OOM"
     SANDBOX_LOST = "SANDBOX_LOST"
+    LIMIT = "LIMIT"
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from .callers import owner_of
 from .command import Follower
 from .commands import Commands
 from .connection import Connection
+from .disk import Disk
 from .file_desk import FileDesk
 from .forwarder import Forwarder
 from .frames import CANCEL, CREDIT, REQUEST, SIZE, Refusal, unpack
@@ -31,6 +32,7 @@ from .snapshot import Snapshots
 
 VERSION = 1  # of what is said over a connection; a service that knows another one replaces this helper
 WORKERS = 4
+NEED_ROOM = ("edit", "write", "write_part", "make_directory", "unpack")
 STOP_WORKERS = 2
 LOOK_SECONDS = 15.0
 FORSAKEN_SECONDS = 600.0
@@ -71,6 +73,7 @@ class Helper:
                 self._journal, Shell(workspace, state, hello["env"], hello.get("bash") or ()), self._reaper, mark
             )
         beneath = Beneath(workspace)
+        self._disk = Disk((workspace, state), hello.get("disk_limit", 0))
         snapshots = Snapshots(beneath, state, self._reaper, mark, self._journal)
         self._streams = {"run": self._commands.run, "diff": snapshots.stream}
         self._files = FileDesk(beneath, self._journal, self._reaper, state, mark)
@@ -78,7 +81,7 @@ class Helper:
         self._answers: dict[str, Callable[[dict[str, Any], bytes], Any]] = {
             "hello": lambda request, _: ({**self.about, "busy": self._is_busy(), "epoch": self._journal.epoch}, b""),
             "stop": lambda request, _: ({"ended": self._commands.stop(request["id"])}, b""),
-            **self._files.answers,
+            **{op: self._written(op, answer) for op, answer in self._files.answers.items()},
             "snapshot": snapshots.create,
             "snapshots": snapshots.listed,
             "restore": snapshots.restore,
@@ -90,6 +93,7 @@ class Helper:
         # Made now: at the limit of processes no thread can be made, and a stop must still work.
         for waiting in [*[self._stops] * STOP_WORKERS, *[self._waiting] * WORKERS]:
             threading.Thread(target=self._work, args=(waiting,), daemon=True).start()
+        self._disk.start(self._is_busy, lambda: self._commands.stop("", "LIMIT"))
         selector = selectors.DefaultSelector()
         selector.register(self._entrance, selectors.EVENT_READ)
         while not self._is_forsaken():
@@ -188,6 +192,19 @@ class Helper:
             raise Refusal("SANDBOX_BUSY", "The sandbox is at its limit of processes.")
         answer: tuple[dict[str, Any], bytes] = self._answers[request["op"]](request, blob)
         return answer
+
+    def _written(
+        self, op: str, answer: Callable[[dict[str, Any], bytes], Any]
+    ) -> Callable[[dict[str, Any], bytes], Any]:
+        """What needs room is refused (DISK_FULL) where there is none."""
+        if op not in NEED_ROOM:
+            return answer
+
+        def checked(request: dict[str, Any], blob: bytes) -> Any:
+            self._disk.check()
+            return answer(request, blob)
+
+        return checked
 
     def _note_blocked(self, request: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
         """A call did not go out: the connection is still there, and behind it is a process of a command."""

@@ -7,7 +7,7 @@ from services.sandbox.domain.errors import NetworkNotAllowed, SandboxNotFound
 from services.sandbox.domain.models import Arrival, Sandbox, SandboxView
 from services.sandbox.domain.network import NetworkMode, NetworkPolicy
 from services.sandbox.ports import Ports
-from services.sandbox.usecases.find_sandbox import check_epoch
+from services.sandbox.usecases.find_sandbox import check_epoch, view_of
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ async def create_sandbox(ports: Ports, user_id: str | None, order: SandboxOrder)
     sandbox = await ports.store.put(sandbox)
     arrival = await ports.fleet.bring_up(sandbox)
     await still_wanted(ports, sandbox)
-    return SandboxView(sandbox, ports.fleet.state(sandbox.sandbox_id), ports.fleet.workspace(sandbox)), arrival
+    return await view_of(ports, sandbox), arrival
 
 
 async def still_wanted(ports: Ports, sandbox: Sandbox) -> None:

@@ -1,9 +1,10 @@
 """Whose sandbox is it, and is the caller still the owner of its session?"""
 
+import contextlib
 from dataclasses import replace
 
 from services.sandbox.domain.errors import Fenced, SandboxNotFound, SandboxUnavailable
-from services.sandbox.domain.models import Sandbox
+from services.sandbox.domain.models import Sandbox, SandboxView
 from services.sandbox.ports import Ports
 
 
@@ -24,6 +25,14 @@ async def find_usable(ports: Ports, user_id: str | None, sandbox_id: str) -> San
     if sandbox.removed:
         raise SandboxUnavailable("The sandbox was taken down; CreateSandbox brings it back.")
     return sandbox
+
+
+async def view_of(ports: Ports, sandbox: Sandbox) -> SandboxView:
+    """It as it is now, with what it lacks; that is left out where the engine does not answer."""
+    lacks: tuple[str, ...] = ()
+    with contextlib.suppress(SandboxUnavailable):
+        lacks = await ports.fleet.lacks(sandbox.confinement)
+    return SandboxView(sandbox, ports.fleet.state(sandbox.sandbox_id), ports.fleet.workspace(sandbox), lacks)
 
 
 async def check_epoch(ports: Ports, sandbox: Sandbox, epoch: int) -> None:

@@ -73,6 +73,7 @@ def _sandbox_ready(journal: Journal, made: Confinement, took_ms: int) -> Change:
         image=made.image,
         reason=made.level,
         took_ms=took_ms,
+        lacks=made.lacks,
         network=made.network,
         allowed_hosts=made.allowed,
     )

@@ -116,6 +116,8 @@ def _how(done: CommandCompleted, timeout: int) -> str:
             return "The command was stopped by the person."
         case CommandCompleted.REASON_OOM:
             return "The command was ended because the sandbox ran out of memory."
+        case CommandCompleted.REASON_LIMIT:
+            return "The command was ended because the sandbox's disk is full. Delete what is not needed."
         case CommandCompleted.REASON_SANDBOX_LOST:
             return (
                 "The command was interrupted: the sandbox went away while it ran. It may have done part of its work. "

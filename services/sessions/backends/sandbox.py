@@ -69,6 +69,7 @@ class SandboxWorkspace:
             # The two enums agree in their numbers.
             NetworkMode.ValueType(int(answer.sandbox.network.mode)),
             tuple(answer.sandbox.network.allowed),
+            tuple(answer.sandbox.lacks),
         )
 
     async def images(self) -> tuple[str, ...]:

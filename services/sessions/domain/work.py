@@ -11,6 +11,7 @@ from lucid.sessions.v1.event_pb2 import CommandCompleted, DiffSnapshot, FileEdit
 class Confinement:
     """A sandbox that takes commands. `level`: docker, bubblewrap or process. `created`: it did not run before.
 
+    `lacks`: what could close it off further and cannot be had there, in words.
     `network` and `allowed`: how far its network goes, and the hosts.
     """
 
@@ -21,6 +22,7 @@ class Confinement:
     created: bool = True
     network: NetworkMode.ValueType = NetworkMode.NETWORK_MODE_UNSPECIFIED
     allowed: tuple[str, ...] = ()
+    lacks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 import pytest
 from lucid.sandbox.v1 import sandbox_pb2 as pb
 
+from services.sandbox.backends.seccomp import profile
 from tests.contract.launchers.conftest import Bench
 
 PROBES = {
@@ -43,7 +44,8 @@ async def test_the_limits_of_a_container(bench: Bench, docker_engine: object) ->
     [container] = docker_engine.containers.list(filters={"label": f"lucid.sandbox={bench.sandbox_id}"})  # type: ignore[attr-defined]
     host = container.attrs["HostConfig"]
     assert (host["Memory"], host["MemorySwap"], host["PidsLimit"]) == (256 * 2**20, 256 * 2**20, 120)
-    assert (host["CapDrop"], host["SecurityOpt"], host["NetworkMode"]) == (["ALL"], ["no-new-privileges"], "none")
+    assert (host["CapDrop"], host["NetworkMode"]) == (["ALL"], "none")
+    assert host["SecurityOpt"] == ["no-new-privileges", f"seccomp={profile.text()}"]
     assert (host["ReadonlyRootfs"], host["LogConfig"]["Type"], host["Privileged"]) == (True, "none", False)
     assert host["NanoCpus"] == 10**9
     assert container.labels["lucid.session_id"] == "ses_contract"

@@ -256,6 +256,14 @@ async def test_the_installation_is_open_to_everybody(ground: Ground) -> None:
     found = apb.GetInstallationResponse.FromString(messages[0])
     assert (found.dev_login, found.google_login, found.demo_only) == (True, False, False)
     assert found.github_token_url.startswith("https://github.com/settings/tokens/new")
+    assert (found.confinement, list(found.lacks)) == ("", [])  # nobody's business before a sign-in
+
+
+async def test_who_has_signed_in_is_told_how_work_is_closed_off(ground: Ground) -> None:
+    async with ground.browser("bob@x.org") as client:
+        _, messages, _ = await call(client, ACCOUNTS + "GetInstallation", apb.GetInstallationRequest())
+    found = apb.GetInstallationResponse.FromString(messages[0])
+    assert (found.confinement, list(found.lacks)) == ("docker", ["limit of disk"])
 
 
 async def test_the_installation_answers_while_sessions_is_away(ground: Ground) -> None:

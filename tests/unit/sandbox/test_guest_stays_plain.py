@@ -38,6 +38,7 @@ def test_the_bundle_is_the_folder() -> None:
     assert set(json.loads(text)) == {"guest"} | {f"guest.{p.stem}" for p in GUEST.glob("*.py")} - {
         "guest.__init__",
         "guest.boot",
+        "guest.look_around",
     }
 
 

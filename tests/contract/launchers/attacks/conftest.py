@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from tests.contract.launchers.attacks.arena import arena
 from tests.contract.launchers.conftest import Bench
 from tests.contract.launchers.file_calls import refusal
 
+__all__ = ["arena"]
 CANARY = b"CANARY-of-the-outside"
 # The agent's user may read and write it: only the boundary of the workspace is in the way.
 OUTSIDE = f"""

@@ -1,6 +1,9 @@
+import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import type { ReactNode } from 'react';
 import { useLocation } from 'wouter';
+import { ConfinementLine } from '@/components/ui/confinement';
+import { confinementQuery } from '@/features/accounts/api/get-installation';
 import { RepositoryPicker } from '@/features/repos/components/repository-picker';
 import type { RepositoryChoice } from '@/features/repos/components/find-repositories';
 import { NewSessionForm } from '@/features/sessions/components/new-session-form';
@@ -17,6 +20,7 @@ export function HomeRoute(): ReactNode {
       <h1>What shall be done?</h1>
       <NewSessionForm
         target={choice}
+        confinement={<Confined />}
         picker={<RepositoryPicker value={choice} onChange={setChoice} />}
         onCreated={(id) => navigate(`/sessions/${id}`)}
       />
@@ -28,4 +32,11 @@ export function HomeRoute(): ReactNode {
       )}
     </div>
   );
+}
+
+/** What the agent's commands will be confined by, where that is known. */
+function Confined(): ReactNode {
+  const { data } = useQuery(confinementQuery);
+  if (data === undefined || data.confinement === '') return null;
+  return <ConfinementLine level={data.confinement} lacks={data.lacks} />;
 }

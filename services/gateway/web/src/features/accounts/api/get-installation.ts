@@ -7,3 +7,9 @@ export const installationQuery = queryOptions({
   queryFn: () => accounts.getInstallation({}),
   staleTime: Infinity,
 });
+
+/** What confines new sessions now; told to those who have signed in. */
+export const confinementQuery = queryOptions({
+  queryKey: ['installation', 'confinement'],
+  queryFn: () => accounts.getInstallation({}),
+});

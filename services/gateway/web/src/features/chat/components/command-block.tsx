@@ -92,6 +92,7 @@ const REASONS: Readonly<Partial<Record<Reason, string>>> = {
   [Reason.OOM]: 'out of memory',
   [Reason.SANDBOX_LOST]: 'sandbox lost',
   [Reason.DETACHED]: 'in background',
+  [Reason.LIMIT]: 'disk limit',
 };
 
 /** The badge's word, and whether it is good news. */

@@ -5,7 +5,7 @@ import type { Header } from '../stores/timeline-model';
 
 const LEVELS: Readonly<Record<string, string>> = {
   docker: 'A container with dropped rights, limits and no network device',
-  bubblewrap: 'Namespaces by bubblewrap: no network device, no limit on memory or CPU',
+  bubblewrap: 'Namespaces by bubblewrap: no network device, no rights, its own files and processes',
   process: 'A plain process: not confined at all',
 };
 
@@ -15,8 +15,14 @@ const MODES: Readonly<Partial<Record<NetworkMode, string>>> = {
   [NetworkMode.LIST]: 'Listed hosts can be reached, over https:',
 };
 
-/** How the sandbox is confined, and on demand what it may reach. */
-export function SandboxFacts({ level, network }: { level: string; network: Header['network'] }): ReactNode {
+interface SandboxFactsProps {
+  readonly level: string;
+  readonly network: Header['network'];
+  readonly lacks: Header['lacks'];
+}
+
+/** How the sandbox is confined, and on demand what it may reach and what it lacks. */
+export function SandboxFacts({ level, network, lacks }: SandboxFactsProps): ReactNode {
   const look = level === 'process' ? 'badge badge-bad' : 'badge confined';
   return (
     <Popover
@@ -31,6 +37,7 @@ export function SandboxFacts({ level, network }: { level: string; network: Heade
     >
       <div className="usage" data-testid="sandbox-facts">
         <p>{LEVELS[level]}.</p>
+        {lacks.length > 0 && <p data-testid="sandbox-lacks">It lacks: {lacks.join(', ')}.</p>}
         {level !== 'process' && <Network network={network} />}
       </div>
     </Popover>

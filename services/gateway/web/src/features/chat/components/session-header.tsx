@@ -38,7 +38,7 @@ export function SessionHeader({ store, known, drawTitle, menu }: SessionHeaderPr
           </span>
         )}
         {!demo && model !== '' && <span className="badge fact-extra">{model}</span>}
-        {confinement !== '' && <SandboxFacts level={confinement} network={header.network} />}
+        {confinement !== '' && <SandboxFacts level={confinement} network={header.network} lacks={header.lacks} />}
         <ChangesFact store={store} />
         <UsageFacts header={header} />
         <Connection />

@@ -68,6 +68,7 @@ function sandbox(header: Header, value: SandboxChanged): boolean {
   if (value.sandboxId !== '') header.sandboxId = value.sandboxId;
   const usable = value.state === SandboxChanged_State.READY || value.state === SandboxChanged_State.REBUILT;
   if (usable && value.reason !== '') header.confinement = value.reason;
+  if (usable) header.lacks = value.lacks;
   if (usable) header.network = { mode: value.network, allowed: value.allowedHosts };
   return true;
 }

@@ -11,6 +11,8 @@ export interface Header {
   model: string;
   sandboxId: string;
   confinement: string;
+  /** What could close the sandbox off further and cannot be had there. */
+  lacks: readonly string[];
   /** What the sandbox may reach. */
   network: { readonly mode: NetworkMode; readonly allowed: readonly string[] };
   tokens: number;
@@ -128,6 +130,7 @@ function newHeader(): Header {
     model: '',
     sandboxId: '',
     confinement: '',
+    lacks: [],
     network: { mode: NetworkMode.UNSPECIFIED, allowed: [] },
     tokens: 0,
     costMicros: 0n,

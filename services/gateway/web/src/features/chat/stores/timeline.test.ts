@@ -303,18 +303,19 @@ describe('cards', () => {
     const timeline = play(
       ...log(
         { case: 'statusChanged', value: { phase: Phase.QUEUED, detailCode: 'mock' } },
-        { case: 'sandboxChanged', value: { sandboxId: 'sbx_1', state: SandboxChanged_State.READY, reason: 'docker', network: NetworkMode.LIST, allowedHosts: ['a.example:443'] } },
+        { case: 'sandboxChanged', value: { sandboxId: 'sbx_1', state: SandboxChanged_State.READY, reason: 'docker', lacks: ['limit of disk'], network: NetworkMode.LIST, allowedHosts: ['a.example:443'] } },
         { case: 'usage', value: { inputTokens: 10, outputTokens: 5, sessionCostMicros: 7n, priceKnown: true } },
         { case: 'usage', value: { inputTokens: 1, cacheReadTokens: 4, sessionCostMicros: 9n, priceKnown: true } },
         { case: 'statusChanged', value: { phase: Phase.RUNNING, phaseMs: 1200n } },
       ),
     );
-    const { phase, demo, sandboxId, confinement, tokens, costMicros } = timeline.header;
-    expect({ phase, demo, sandboxId, confinement, tokens, costMicros }).toEqual({
+    const { phase, demo, sandboxId, confinement, lacks, tokens, costMicros } = timeline.header;
+    expect({ phase, demo, sandboxId, confinement, lacks, tokens, costMicros }).toEqual({
       phase: Phase.RUNNING,
       demo: true,
       sandboxId: 'sbx_1',
       confinement: 'docker',
+      lacks: ['limit of disk'],
       tokens: 20,
       costMicros: 9n,
     });

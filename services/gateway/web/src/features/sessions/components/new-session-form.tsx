@@ -20,6 +20,8 @@ interface Target {
 
 interface NewSessionFormProps {
   readonly picker: ReactNode;
+  /** What confines new sessions. */
+  readonly confinement: ReactNode;
   readonly target: Target | undefined;
   readonly onCreated: (sessionId: string) => void;
 }
@@ -28,7 +30,7 @@ interface NewSessionFormProps {
 const SUGGESTION = 'Mend the bug that ISSUE.md describes, and open a pull request.';
 
 /** Asks for a repository, a task and a model, and starts a session. */
-export function NewSessionForm({ picker, target, onCreated }: NewSessionFormProps): ReactNode {
+export function NewSessionForm({ picker, confinement, target, onCreated }: NewSessionFormProps): ReactNode {
   const [task, setTask] = useState('');
   const [model, setModel] = useState('');
   const [draft, setDraft] = useState(NO_DRAFT);
@@ -83,6 +85,7 @@ export function NewSessionForm({ picker, target, onCreated }: NewSessionFormProp
           {create.isPending ? 'Starting…' : 'Start'}
         </Button>
       </div>
+      {confinement}
       <Notice text={create.isError ? errorText(create.error) : ''} />
     </form>
   );
