@@ -8,6 +8,7 @@ from lucid.sandbox.v1 import commands_pb2 as cpb
 from lucid.sandbox.v1 import files_pb2 as fpb
 from lucid.sandbox.v1 import images_pb2, sandbox_pb2_grpc
 from lucid.sandbox.v1 import sandbox_pb2 as pb
+from lucid.sandbox.v1 import snapshots_pb2 as spb
 
 from services.rpc.channels import unary
 from services.rpc.identity import Metadata
@@ -201,6 +202,27 @@ class SandboxClient:
     async def create_snapshot(self, request: pb.CreateSnapshotRequest) -> pb.CreateSnapshotResponse:
         """See the proto."""
         return await unary(lambda: self._stub.CreateSnapshot(request, timeout=LONG_SECONDS, metadata=self._metadata))
+
+    async def list_snapshots(self, request: spb.ListSnapshotsRequest) -> spb.ListSnapshotsResponse:
+        """See the proto."""
+        return await unary(lambda: self._stub.ListSnapshots(request, timeout=LONG_SECONDS, metadata=self._metadata))
+
+    async def diff_snapshots(
+        self, request: spb.DiffSnapshotsRequest
+    ) -> AsyncGenerator[spb.DiffSnapshotsResponse, None]:
+        """See the proto. Raises RemoteError also for a stream that broke off: it is asked for again from the start."""
+        call = self._stub.DiffSnapshots(request, metadata=self._metadata)
+        try:
+            async for response in call:
+                yield response
+        except grpc.RpcError as error:
+            raise from_rpc_error(error) from error
+        finally:
+            call.cancel()
+
+    async def restore_snapshot(self, request: spb.RestoreSnapshotRequest) -> spb.RestoreSnapshotResponse:
+        """See the proto."""
+        return await unary(lambda: self._stub.RestoreSnapshot(request, timeout=LONG_SECONDS, metadata=self._metadata))
 
     async def get_status(self, request: pb.GetStatusRequest) -> pb.GetStatusResponse:
         """See the proto."""

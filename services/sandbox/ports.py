@@ -32,12 +32,18 @@ from services.sandbox.domain.models import (
     Arrival,
     CommandOrder,
     Confinement,
+    DiffOrder,
+    DiffPart,
     Edited,
     EditOrder,
     FileRange,
     Frame,
+    RecordedTree,
+    Restored,
+    RestoreOrder,
     Sandbox,
     Snapshot,
+    SnapshotOrder,
     State,
     Tree,
 )
@@ -209,8 +215,17 @@ class Guest(Protocol):
     async def edit_file(self, order: EditOrder) -> Edited:
         """Applies an edit once for its key."""
 
-    async def snapshot(self, path: str, since_tree: str, epoch: int) -> Snapshot:
+    async def snapshot(self, order: SnapshotOrder) -> Snapshot:
         """Records the tree."""
+
+    async def list_snapshots(self, path: str, size: int, before: int) -> tuple[list[RecordedTree], int]:
+        """What was recorded, the newest first, below a number (0 = all); and where to go on (0 = that was all)."""
+
+    def diff_snapshots(self, order: DiffOrder) -> AsyncGenerator[DiffPart, None]:
+        """What is different, in parts; the totals last."""
+
+    async def restore_snapshot(self, order: RestoreOrder) -> Restored:
+        """Goes back to a tree once for the key."""
 
 
 class Fleet(Protocol):

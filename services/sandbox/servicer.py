@@ -10,12 +10,15 @@ from lucid.sandbox.v1 import commands_pb2 as cpb
 from lucid.sandbox.v1 import files_pb2 as fpb
 from lucid.sandbox.v1 import images_pb2, sandbox_pb2_grpc
 from lucid.sandbox.v1 import sandbox_pb2 as pb
+from lucid.sandbox.v1 import snapshots_pb2 as spb
 
 from services.rpc.identity import current_caller
+from services.rpc.paging import page_size
 from services.sandbox import convert
-from services.sandbox.convert import commands, files, terminals
+from services.sandbox.convert import commands, files, snapshots, terminals
 from services.sandbox.convert.confinement import status_to_proto
 from services.sandbox.convert.network import network_from_proto
+from services.sandbox.domain.models import RestoreOrder
 from services.sandbox.ports import Ports
 from services.sandbox.usecases.attach_command import attach_command
 from services.sandbox.usecases.close_stdin import close_stdin
@@ -24,6 +27,7 @@ from services.sandbox.usecases.configure_sandbox import configure_sandbox
 from services.sandbox.usecases.create_sandbox import SandboxOrder, create_sandbox
 from services.sandbox.usecases.create_snapshot import create_snapshot
 from services.sandbox.usecases.delete_sandbox import delete_sandbox
+from services.sandbox.usecases.diff_snapshots import diff_snapshots
 from services.sandbox.usecases.download_file import download_file
 from services.sandbox.usecases.edit_file import edit_file
 from services.sandbox.usecases.export_archive import export_archive
@@ -32,6 +36,7 @@ from services.sandbox.usecases.get_status import get_status
 from services.sandbox.usecases.import_archive import import_archive
 from services.sandbox.usecases.list_commands import list_commands
 from services.sandbox.usecases.list_images import list_images
+from services.sandbox.usecases.list_snapshots import list_snapshots
 from services.sandbox.usecases.list_terminals import list_terminals
 from services.sandbox.usecases.list_tree import list_tree
 from services.sandbox.usecases.make_directory import make_directory
@@ -41,6 +46,7 @@ from services.sandbox.usecases.read_command_log import read_command_log
 from services.sandbox.usecases.read_file import read_file
 from services.sandbox.usecases.remove_file import remove_file
 from services.sandbox.usecases.resize_terminal import resize_terminal
+from services.sandbox.usecases.restore_snapshot import restore_snapshot
 from services.sandbox.usecases.run_command import run_command
 from services.sandbox.usecases.search_files import search_files
 from services.sandbox.usecases.signal_command import signal_command
@@ -296,10 +302,31 @@ class SandboxServicer(sandbox_pb2_grpc.SandboxServiceServicer):
 
     async def CreateSnapshot(self, request: pb.CreateSnapshotRequest, context: Context) -> pb.CreateSnapshotResponse:
         """See the proto."""
-        snapshot = await create_snapshot(
-            self._ports, _user_id(), request.sandbox_id, request.path, request.since_tree, request.epoch
-        )
-        return convert.snapshot_to_proto(snapshot)
+        order = snapshots.snapshot_from_proto(request)
+        return snapshots.snapshot_to_proto(await create_snapshot(self._ports, _user_id(), request.sandbox_id, order))
+
+    async def ListSnapshots(self, request: spb.ListSnapshotsRequest, context: Context) -> spb.ListSnapshotsResponse:
+        """See the proto."""
+        size, before = page_size(request.page_size, 50, 200), snapshots.number_of(request.page_token)
+        page = await list_snapshots(self._ports, _user_id(), request.sandbox_id, request.path, size, before)
+        return snapshots.list_to_proto(*page)
+
+    async def DiffSnapshots(
+        self, request: spb.DiffSnapshotsRequest, context: Context
+    ) -> AsyncIterator[spb.DiffSnapshotsResponse]:
+        """See the proto."""
+        order = snapshots.diff_from_proto(request)
+        async with contextlib.aclosing(diff_snapshots(self._ports, _user_id(), request.sandbox_id, order)) as parts:
+            async for part in parts:
+                yield snapshots.part_to_proto(part)
+
+    async def RestoreSnapshot(
+        self, request: spb.RestoreSnapshotRequest, context: Context
+    ) -> spb.RestoreSnapshotResponse:
+        """See the proto."""
+        order = RestoreOrder(request.restore_id, request.path, request.tree, request.epoch)
+        restored = await restore_snapshot(self._ports, _user_id(), request.sandbox_id, order)
+        return snapshots.restored_to_proto(restored)
 
     async def GetStatus(self, request: pb.GetStatusRequest, context: Context) -> pb.GetStatusResponse:
         """See the proto."""

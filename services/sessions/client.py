@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 
 import grpc
+from lucid.sessions.v1 import diffs_pb2 as dpb
 from lucid.sessions.v1 import sessions_pb2 as pb
 from lucid.sessions.v1 import sessions_pb2_grpc as pb_grpc
 
@@ -11,6 +12,7 @@ from services.rpc.identity import Metadata
 from services.rpc.status import from_rpc_error
 
 SECONDS = 15.0
+LONG_SECONDS = 120.0
 
 
 class SessionsClient:
@@ -94,6 +96,24 @@ class SessionsClient:
     async def get_status(self, request: pb.GetStatusRequest) -> pb.GetStatusResponse:
         """For other services only."""
         return await unary(lambda: self._stub.GetStatus(request, metadata=self._metadata, timeout=SECONDS))
+
+    async def get_session_diff(self, request: dpb.GetSessionDiffRequest) -> dpb.GetSessionDiffResponse:
+        """One page. Raises RemoteError (STEP_NOT_FOUND, FILES_GONE, SANDBOX_AWAY)."""
+        return await unary(lambda: self._stub.GetSessionDiff(request, metadata=self._metadata, timeout=LONG_SECONDS))
+
+    async def get_session_patch(
+        self, request: dpb.GetSessionPatchRequest
+    ) -> AsyncIterator[dpb.GetSessionPatchResponse]:
+        """The patch part by part. Raises RemoteError; then it is not whole."""
+        try:
+            async for part in self._stub.GetSessionPatch(request, metadata=self._metadata):
+                yield part
+        except grpc.RpcError as error:
+            raise from_rpc_error(error) from error
+
+    async def rewind_session(self, request: dpb.RewindSessionRequest) -> dpb.RewindSessionResponse:
+        """Raises RemoteError (SESSION_AT_WORK, STEP_NOT_FOUND, FILES_GONE, SANDBOX_AWAY)."""
+        return await unary(lambda: self._stub.RewindSession(request, metadata=self._metadata, timeout=LONG_SECONDS))
 
     async def export_session(self, request: pb.ExportSessionRequest) -> AsyncIterator[pb.ExportSessionResponse]:
         """The file part by part. Raises RemoteError (SESSION_NOT_FOUND); then it is not whole."""

@@ -147,6 +147,19 @@ def token_of(position: tuple[float, str] | None) -> str:
     return "" if position is None else encode_token({"t": position[0], "s": position[1]})
 
 
+def skip_of(token: str) -> int:
+    """How many files came before the page that a token stands for. Raises InvalidRequest."""
+    skip = decode_token(token).get("skip", 0)
+    if not isinstance(skip, int) or skip < 0:
+        raise InvalidRequest("page_token is not one of ours.", field="page_token")
+    return skip
+
+
+def skipping(count: int) -> str:
+    """The page token that goes on after so many files; empty at the end."""
+    return encode_token({"skip": count}) if count else ""
+
+
 def _repository(repository: Repository) -> pb.Repository:
     return pb.Repository(
         provider=repository.provider,

@@ -12,11 +12,14 @@ from services.sessions.domain.work import (
     CommandFrame,
     CommandLog,
     Confinement,
+    DiffForm,
+    DiffPart,
     FileContent,
     FileEdit,
     Gate,
     LogPart,
     Push,
+    Restored,
     Snapshot,
     Surroundings,
 )
@@ -63,6 +66,9 @@ class EventStore(Protocol):
     async def claim(self, worker: str, limit: int, held: Collection[str] = ()) -> list[SessionRecord]:
         """Takes over sessions that are wanted, or whose time to wake has come, and whose lease is free or has run out,
         each with a new epoch; not those `held`."""
+
+    async def take(self, worker: str, session_id: str) -> SessionRecord | None:
+        """Takes one session over, with a new epoch, that has no work to do and no owner; None where it has."""
 
     async def heads(self, session_ids: Collection[str]) -> dict[str, int]:
         """The last number of each session's log; those that are gone are missing."""
@@ -171,8 +177,16 @@ class Workspace(Protocol):
     async def edit(self, record: SessionRecord, key: str, path: str, edit: FileEdit) -> None:
         """Changes a file at most once per key."""
 
-    async def snapshot(self, record: SessionRecord, path: str, since: str) -> Snapshot:
-        """The tree under `path` and what changed since an earlier tree."""
+    async def snapshot(self, record: SessionRecord, path: str, since: str, base: str = "") -> Snapshot:
+        """The tree under `path` and what changed since an earlier tree; and since a base, without patches."""
+
+    def diff(
+        self, record: SessionRecord, path: str, before: str, after: str, paths: Sequence[bytes], form: DiffForm
+    ) -> AsyncGenerator[DiffPart, None]:
+        """What is different between two trees, in parts; the totals last."""
+
+    async def restore(self, record: SessionRecord, key: str, path: str, tree: str) -> Restored:
+        """Makes the files those of a tree at most once per key."""
 
     async def delete(self, record: SessionRecord) -> None:
         """Removes sandbox and workspace. Safe to repeat."""

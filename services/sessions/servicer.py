@@ -5,6 +5,7 @@ from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import Any
 
+from lucid.sessions.v1 import diffs_pb2 as dpb
 from lucid.sessions.v1 import sessions_pb2 as pb
 from lucid.sessions.v1 import sessions_pb2_grpc as pb_grpc
 from lucid.sessions.v1.event_pb2 import UserMessage
@@ -20,6 +21,8 @@ from services.sessions.usecases.create_session import create_session
 from services.sessions.usecases.delete_session import delete_session
 from services.sessions.usecases.export_session import export_session
 from services.sessions.usecases.get_session import get_session
+from services.sessions.usecases.get_session_diff import get_session_diff
+from services.sessions.usecases.get_session_patch import get_session_patch
 from services.sessions.usecases.get_status import get_status
 from services.sessions.usecases.list_events import list_events
 from services.sessions.usecases.list_models import list_models
@@ -29,6 +32,7 @@ from services.sessions.usecases.pause_session import pause_session
 from services.sessions.usecases.rename_session import rename_session
 from services.sessions.usecases.resolve_approval import resolve_approval
 from services.sessions.usecases.resume_session import resume_session
+from services.sessions.usecases.rewind_session import RewindOrder, rewind_session
 from services.sessions.usecases.send_message import send_message
 from services.sessions.usecases.stop_session import stop_session
 from services.sessions.usecases.update_queued_message import update_queued_message
@@ -167,6 +171,45 @@ class SessionsServicer(pb_grpc.SessionsServiceServicer):
                 for part in export.parts(lines):
                     yield pb.ExportSessionResponse(lines=part)
         yield pb.ExportSessionResponse(lines=bytes(lines) + writer.end())
+
+    async def GetSessionDiff(self, request: dpb.GetSessionDiffRequest, context: Any) -> dpb.GetSessionDiffResponse:
+        """See the proto."""
+        skip, limit = convert.skip_of(request.page_token), page_size(request.page_size, 50, 500)
+        wish = (request.seq, skip, limit, request.counts_only)
+        page = await get_session_diff(self._ports, current_caller().user_id, request.session_id, *wish)
+        return dpb.GetSessionDiffResponse(
+            files=page.files,
+            base_commit=page.span.commit,
+            tree_before=page.span.before,
+            tree_after=page.span.after,
+            total_files=page.totals.files,
+            added=page.totals.added,
+            removed=page.totals.removed,
+            next_page_token=convert.skipping(page.following),
+        )
+
+    async def GetSessionPatch(
+        self, request: dpb.GetSessionPatchRequest, context: Any
+    ) -> AsyncGenerator[dpb.GetSessionPatchResponse, None]:
+        """See the proto."""
+        wish = (request.session_id, request.seq, request.one_file)
+        async with aclosing(get_session_patch(self._ports, current_caller().user_id, *wish)) as parts:
+            async for part in parts:
+                yield dpb.GetSessionPatchResponse(data=part)
+
+    async def RewindSession(self, request: dpb.RewindSessionRequest, context: Any) -> dpb.RewindSessionResponse:
+        """See the proto."""
+        order = RewindOrder(request.request_id, request.seq, convert.storable("checkpoint_id", request.checkpoint_id))
+        event = await rewind_session(self._ports, current_caller().user_id, request.session_id, order)
+        created = event.checkpoint_created
+        return dpb.RewindSessionResponse(
+            seq=event.seq,
+            checkpoint_id=created.checkpoint_id,
+            tree=created.tree,
+            files=created.files,
+            left=created.left,
+            undo_checkpoint_id=f"before-{request.request_id}",
+        )
 
     async def ListModels(self, request: pb.ListModelsRequest, context: Any) -> pb.ListModelsResponse:
         """See the proto."""

@@ -17,13 +17,14 @@ from typing import Any
 from tests.benchmarks import machine
 from tests.benchmarks.ground import Ground, ground
 from tests.benchmarks.role import ROOT
-from tests.benchmarks.scenarios import apart, command, create, crowd, egress, resume, start, steps, tokens
+from tests.benchmarks.scenarios import apart, command, create, crowd, egress, resume, snapshots, start, steps, tokens
 from tests.benchmarks.table import Row, render
 
 RESULTS = ROOT / "test-results" / "benchmarks.json"
 ALONE: dict[str, Callable[[], Awaitable[list[Row]]]] = {
     "start": start.run,
     "command": command.run,
+    "snapshots": snapshots.run,
     "apart": apart.run,
     "egress": egress.run,
 }

@@ -2,12 +2,13 @@
 
 import asyncio
 import difflib
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 from lucid.sessions.v1.event_pb2 import (
     CommandCompleted,
+    DiffSnapshot,
     FileEdited,
     NetworkBlocked,
     NetworkMode,
@@ -24,14 +25,18 @@ from services.sessions.domain.work import (
     CommandOutput,
     Confinement,
     CreateFile,
+    DiffForm,
+    DiffPart,
     FileContent,
     FileEdit,
     Gate,
     LogPart,
     Push,
     ReplaceText,
+    Restored,
     Snapshot,
     ToolFailure,
+    Totals,
 )
 from tests.fakes.images import Images
 
@@ -65,6 +70,7 @@ class Place(Images):
     running: set[str] = field(default_factory=set)
     stopped: set[str] = field(default_factory=set)
     trees: dict[str, dict[str, str]] = field(default_factory=dict)
+    restored: dict[str, str] = field(default_factory=dict)
     pushed: list[Push] = field(default_factory=list)
     opened: dict[str, PullRequestChanged] = field(default_factory=dict)
     refuse: ToolFailure | None = None
@@ -166,17 +172,47 @@ class Place(Images):
             self.files[name] = "".join([*lines[: edit.after_line], edit.text + "\n", *lines[edit.after_line :]])
         self.edits.append(key)
 
-    async def snapshot(self, record: SessionRecord, path: str, since: str) -> Snapshot:
+    async def snapshot(self, record: SessionRecord, path: str, since: str, base: str = "") -> Snapshot:
         await self._reach()
+        tree = self._record()
+        whole = None if base not in self.trees else _whole(self._changes(base, tree), tree, base)
+        return Snapshot(tree, self._changes(since, tree) if since else (), "c" * 40, whole=whole)
+
+    def _record(self) -> str:
         tree = f"tree{abs(hash(tuple(sorted(self.files.items()))))}"
         self.trees[tree] = dict(self.files)
-        before = self.trees[since] if since else self.files
-        changes = [
-            _change(name, before.get(name), self.files.get(name))
-            for name in sorted({*before, *self.files})
-            if before.get(name) != self.files.get(name)
-        ]
-        return Snapshot(tree, tuple(changes), "c" * 40)
+        return tree
+
+    def _changes(self, since: str, tree: str) -> tuple[FileEdited, ...]:
+        before, after = self.trees[since], self.trees[tree]
+        return tuple(
+            _change(name, before.get(name), after.get(name))
+            for name in sorted({*before, *after})
+            if before.get(name) != after.get(name)
+        )
+
+    async def diff(
+        self, record: SessionRecord, path: str, before: str, after: str, paths: Sequence[bytes], form: DiffForm
+    ) -> AsyncGenerator[DiffPart, None]:
+        await self._reach()
+        if before not in self.trees or after not in self.trees:
+            raise ToolFailure("TREE_NOT_FOUND", "The tree is not known.")
+        changes = [c for c in self._changes(before, after) if not paths or c.path.encode() in paths]
+        for change in changes:
+            yield change.unified_diff.encode() + b"\n" if form is DiffForm.PATCH else (change,)
+        yield Totals(len(changes), sum(c.added for c in changes), sum(c.removed for c in changes))
+
+    async def restore(self, record: SessionRecord, key: str, path: str, tree: str) -> Restored:
+        await self._reach()
+        if tree not in self.trees:
+            raise ToolFailure("TREE_NOT_FOUND", "The tree is not known.")
+        before = self._record()
+        if key not in self.restored:
+            self.files = dict(self.trees[tree])
+            self.restored[key] = before
+        changes = self._changes(self.restored[key], tree)
+        totals = Totals(len(changes), sum(c.added for c in changes), sum(c.removed for c in changes))
+        return Restored(self.restored[key], tree, "c" * 40, changes, totals, ())
 
     async def delete(self, record: SessionRecord) -> None:
         self.files.clear()
@@ -206,6 +242,12 @@ class Place(Images):
             number = len(self.opened) + 1
             self.opened[key] = PullRequestChanged(number=number, url=f"http://x/pulls/{number}", title=title)
         return self.opened[key]
+
+
+def _whole(changes: Sequence[FileEdited], tree: str, base: str) -> DiffSnapshot:
+    files = [DiffSnapshot.File(path=c.path, added=c.added, removed=c.removed, kind=c.kind) for c in changes]
+    added, removed = sum(c.added for c in changes), sum(c.removed for c in changes)
+    return DiffSnapshot(files=files, added=added, removed=removed, total_files=len(files), tree=tree, base_tree=base)
 
 
 def _change(name: str, before: str | None, after: str | None) -> FileEdited:

@@ -26,8 +26,9 @@ from tests.fakes.place import Place as Place
 from tests.fakes.place import Ran as Ran
 from tests.fakes.scripted_model import Model, OneModel, Script
 
-SESSION = "ses_01TEST000000000000000000"
 REPOSITORY = Repository(provider="local", full_name="lucid/teatime", url="http://localhost/lucid/teatime")
+
+SESSION = "ses_01TEST000000000000000000"
 
 
 class Crash(BaseException):

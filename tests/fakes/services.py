@@ -21,6 +21,7 @@ from services.rpc.errors import Code, LucidError
 from services.rpc.identity import current_caller
 from services.rpc.ids import new_id
 from services.rpc.serving import Access, Service
+from tests.fakes.changes import Changes
 
 
 class Refusal(LucidError):
@@ -88,7 +89,7 @@ async def _nothing() -> None:
     return None
 
 
-class FakeSessions(Fake, spg.SessionsServiceServicer):
+class FakeSessions(Changes, Fake, spg.SessionsServiceServicer):
     """Sessions kept in memory; `streams` decides what a watch yields."""
 
     def __init__(self) -> None:

@@ -146,9 +146,9 @@ def parts(points: Points, records: Records, sabotage: str) -> Parts:
             await points.reach("command-stop", record.session_id)
             await super().stop(record, key)
 
-        async def snapshot(self, record: SessionRecord, path: str, since: str) -> Any:
+        async def snapshot(self, record: SessionRecord, path: str, since: str, base: str = "") -> Any:
             await points.reach("snapshot", record.session_id)
-            return await super().snapshot(_as_owner(record), path, since)
+            return await super().snapshot(_as_owner(record), path, since, base)
 
     class Forge(IntegrationsForge):
         async def open_gate(self, record: SessionRecord) -> Gate:

@@ -15,9 +15,12 @@ from services.sandbox.domain.models import (
     Exit,
     ExitReason,
     FileChange,
+    RecordedTree,
     ReplaceText,
+    Restored,
     Snapshot,
     Started,
+    Totals,
 )
 from services.sandbox.domain.network import BlockedCall, BlockReason
 
@@ -126,7 +129,19 @@ def edit_request(order: EditOrder) -> tuple[dict[str, Any], bytes]:
 
 def snapshot_of(fields: dict[str, Any]) -> Snapshot:
     """A recorded tree."""
-    changes = tuple(
+    base = fields.get("base")
+    return Snapshot(
+        tree=fields["tree"],
+        head_commit=fields["head"],
+        changes=changes_of(fields["changes"]),
+        truncated=bool(fields["truncated"]),
+        since_base=None if base is None else (changes_of(base["files"]), totals_of(base["totals"])),
+    )
+
+
+def changes_of(changes: list[dict[str, Any]]) -> tuple[FileChange, ...]:
+    """Changed files."""
+    return tuple(
         FileChange(
             path=change["path"],
             old_path=change["old_path"],
@@ -136,9 +151,40 @@ def snapshot_of(fields: dict[str, Any]) -> Snapshot:
             removed=change["removed"],
             binary=change["binary"],
             truncated=change["truncated"],
+            raw_path=bytes.fromhex(change.get("raw_path", "")),
+            raw_old_path=bytes.fromhex(change.get("raw_old_path", "")),
         )
-        for change in fields["changes"]
+        for change in changes
     )
-    return Snapshot(
-        tree=fields["tree"], head_commit=fields["head"], changes=changes, truncated=bool(fields["truncated"])
+
+
+def totals_of(fields: dict[str, Any]) -> Totals:
+    """Of a difference."""
+    return Totals(fields["files"], fields["added"], fields["removed"])
+
+
+def recorded_of(fields: dict[str, Any]) -> RecordedTree:
+    """An entry of the list."""
+    return RecordedTree(
+        number=fields["number"],
+        tree=fields["tree"],
+        create_time=datetime.fromtimestamp(fields["time"], UTC),
+        head_commit=fields["head"],
+        head_ref=fields["ref"],
+        branches=fields["branches"],
+        label=fields["label"],
+        kept=fields["kept"],
+    )
+
+
+def restored_of(fields: dict[str, Any]) -> Restored:
+    """What a restore has changed."""
+    return Restored(
+        tree_before=fields["before"],
+        tree=fields["tree"],
+        head_commit=fields["head"],
+        changes=changes_of(fields["changes"]),
+        totals=totals_of(fields["totals"]),
+        left=tuple(fields["left"]),
+        repeated=fields["repeated"],
     )

@@ -13,10 +13,16 @@ from services.sandbox.backends.helper_commands import CommandCalls
 from services.sandbox.backends.helper_terminals import TerminalCalls
 from services.sandbox.domain.errors import GuestLost
 from services.sandbox.domain.models import (
+    DiffOrder,
+    DiffPart,
     Edited,
     EditOrder,
     FileRange,
+    RecordedTree,
+    Restored,
+    RestoreOrder,
     Snapshot,
+    SnapshotOrder,
 )
 from services.sandbox.domain.network import BlockedCall
 from services.sandbox.ports import Attachment
@@ -81,10 +87,35 @@ class Helper(CommandCalls, TerminalCalls):
         fields, _ = await self._call(*guest_answers.edit_request(order))
         return guest_answers.edited_of(fields)
 
-    async def snapshot(self, path: str, since_tree: str, epoch: int) -> Snapshot:
+    async def snapshot(self, order: SnapshotOrder) -> Snapshot:
         """See ports.Guest."""
-        fields, _ = await self._call({"op": "snapshot", "path": path, "since": since_tree, "epoch": epoch})
+        request = {"op": "snapshot", "path": order.path, "since": order.since_tree, "epoch": order.epoch}
+        fields, _ = await self._call({**request, "base": order.base_tree, "label": order.label})
         return guest_answers.snapshot_of(fields)
+
+    async def list_snapshots(self, path: str, size: int, before: int) -> tuple[list[RecordedTree], int]:
+        """See ports.Guest."""
+        fields, _ = await self._call({"op": "snapshots", "path": path, "size": size, "before": before})
+        return [guest_answers.recorded_of(entry) for entry in fields["snapshots"]], int(fields["next"])
+
+    async def restore_snapshot(self, order: RestoreOrder) -> Restored:
+        """See ports.Guest."""
+        request = {"op": "restore", "id": order.restore_id, "path": order.path, "tree": order.tree}
+        fields, _ = await self._call({**request, "epoch": order.epoch})
+        return guest_answers.restored_of(fields)
+
+    async def diff_snapshots(self, order: DiffOrder) -> AsyncGenerator[DiffPart, None]:
+        """See ports.Guest."""
+        request: dict[str, Any] = {"op": "diff", "path": order.path, "since": order.from_tree, "tree": order.to_tree}
+        request |= {"paths": [path.hex() for path in order.paths], "form": order.form.value}
+        async with contextlib.aclosing(self.parts(request)) as parts:
+            async for fields, data in parts:
+                if "patch" in fields:
+                    yield data
+                elif isinstance(fields["files"], list):
+                    yield guest_answers.changes_of(fields["files"])
+                else:
+                    yield guest_answers.totals_of(fields)
 
     async def call(self, request: dict[str, Any], blob: bytes = b"") -> tuple[dict[str, Any], bytes]:
         """See guest_files.Line."""

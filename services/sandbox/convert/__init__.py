@@ -16,13 +16,11 @@ from services.sandbox.domain.models import (
     EditOrder,
     Exit,
     ExitReason,
-    FileChange,
     Frame,
     InsertLines,
     Output,
     ReplaceText,
     SandboxView,
-    Snapshot,
     Started,
     State,
 )
@@ -159,26 +157,3 @@ def edit_from_proto(request: pb.EditFileRequest) -> EditOrder:
         case _:
             raise InvalidRequest("edit: one of create, replace, insert.", field="edit")
     return EditOrder(edit_id=request.edit_id, path=request.path, change=change, epoch=request.epoch)
-
-
-def snapshot_to_proto(snapshot: Snapshot) -> pb.CreateSnapshotResponse:
-    """A recorded tree."""
-    return pb.CreateSnapshotResponse(
-        tree=snapshot.tree,
-        changes=[_change_to_proto(change) for change in snapshot.changes],
-        head_commit=snapshot.head_commit,
-        truncated=snapshot.truncated,
-    )
-
-
-def _change_to_proto(change: FileChange) -> pb.FileChange:
-    return pb.FileChange(
-        path=change.path,
-        old_path=change.old_path,
-        kind=pb.FileChange.Kind.Value(f"KIND_{change.kind}"),
-        unified_diff=change.unified_diff,
-        added=change.added,
-        removed=change.removed,
-        binary=change.binary,
-        truncated=change.truncated,
-    )

@@ -216,7 +216,7 @@ class Edited:
 
 @dataclass(frozen=True)
 class FileChange:
-    """What became of a file between two trees."""
+    """What became of a file between two trees. `raw_path`, `raw_old_path`: only of names that are no text."""
 
     path: str
     old_path: str
@@ -226,13 +226,96 @@ class FileChange:
     removed: int
     binary: bool
     truncated: bool
+    raw_path: bytes = b""
+    raw_old_path: bytes = b""
+
+
+@dataclass(frozen=True)
+class Totals:
+    """Of a difference as a whole."""
+
+    files: int = 0
+    added: int = 0
+    removed: int = 0
+
+
+@dataclass(frozen=True)
+class SnapshotOrder:
+    """Record the tree under `path`, and compare it with `since_tree` (with patches) and `base_tree` (without)."""
+
+    path: str
+    since_tree: str = ""
+    base_tree: str = ""
+    label: str = ""
+    epoch: int = 0
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A recorded tree and what changed since an earlier one."""
+    """A recorded tree and what changed since an earlier one. `since_base`: None where nothing can be said of it."""
 
     tree: str
     head_commit: str
     changes: tuple[FileChange, ...] = field(default=())
     truncated: bool = False
+    since_base: tuple[tuple[FileChange, ...], Totals] | None = None
+
+
+@dataclass(frozen=True)
+class RecordedTree:
+    """A tree as it was recorded. `kept`: its files are there."""
+
+    number: int
+    tree: str
+    create_time: datetime
+    head_commit: str
+    head_ref: str
+    branches: Mapping[str, str]
+    label: str
+    kept: bool
+
+
+class DiffForm(Enum):
+    """What is sent of a difference."""
+
+    FILES = "FILES"
+    DIFFS = "DIFFS"
+    PATCH = "PATCH"
+
+
+@dataclass(frozen=True)
+class DiffOrder:
+    """Compare two trees; an empty `from_tree` is one without files. `paths`: only these."""
+
+    path: str
+    from_tree: str
+    to_tree: str
+    paths: tuple[bytes, ...]
+    form: DiffForm
+
+
+DiffPart = tuple[FileChange, ...] | bytes | Totals
+"""Some files, some bytes of a patch, or the end."""
+
+
+@dataclass(frozen=True)
+class RestoreOrder:
+    """Make the files under `path` those of a tree, once for this key."""
+
+    restore_id: str
+    path: str
+    tree: str
+    epoch: int = 0
+
+
+@dataclass(frozen=True)
+class Restored:
+    """What was changed for it. `left`: paths that could not be put back."""
+
+    tree_before: str
+    tree: str
+    head_commit: str
+    changes: tuple[FileChange, ...]
+    totals: Totals
+    left: tuple[str, ...]
+    repeated: bool

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
@@ -10,34 +11,91 @@ MAX_PATCH = 256 * 1024
 MAX_PATCHES = 2 * 1024 * 1024
 LINE = 64 * 1024
 KINDS = {"A": "ADDED", "M": "MODIFIED", "D": "DELETED", "R": "RENAMED", "C": "ADDED", "T": "MODIFIED"}
+OPTIONS = ("diff-tree", "--no-ext-diff", "--no-textconv", "-r", "-M", "-z")
+ALL_AT_ONCE = (*OPTIONS, "--raw", "--numstat", "-p")
 
 
-def listed(output: bytes) -> tuple[list[dict[str, Any]], bool]:
-    """The changes that `--raw -z --numstat` lists, and whether there were more than MAX_CHANGES."""
-    fields = iter(output.split(b"\0"))
-    changes: list[dict[str, Any]] = []
-    counts = 0
+class Changes:
+    """What `--raw --numstat -p -z` tells: the first changes with their patches, and counts of all of them.
+
+    Raises ValueError where git was ended in the middle of it.
+    """
+
+    def __init__(self, file: BinaryIO, limit: int = MAX_CHANGES, budget: int = MAX_PATCHES) -> None:
+        self.files = 0
+        self.added = 0
+        self.removed = 0
+        self.first: list[dict[str, Any]] = []
+        fields = _fields(file)
+        counts: Iterator[bytes] = iter(())
+        for field in fields:
+            if not field.startswith(b":"):
+                counts = itertools.chain([field], fields)
+                break
+            change = raw_change(field, fields)
+            if self.files < limit:
+                self.first.append(change)
+            self.files += 1
+        self._count(counts)
+        add_patches(file, self.first, budget)
+
+    def _count(self, fields: Iterator[bytes]) -> None:
+        """Up to the empty field that stands before the patches."""
+        for number, field in enumerate(iter(lambda: next(fields, b""), b"")):
+            change = self.first[number] if number < len(self.first) else {}
+            count(field, fields, change)
+            self.added += change["added"]
+            self.removed += change["removed"]
+
+    @property
+    def totals(self) -> dict[str, int]:
+        """Of all changes."""
+        return {"files": self.files, "added": self.added, "removed": self.removed}
+
+
+def together(raw: BinaryIO, numstat: BinaryIO, patch: BinaryIO | None) -> Iterator[dict[str, Any]]:
+    """The changes that two or three git programs tell of in step: any number of them, one at a time."""
+    fields, counts = _fields(raw), _fields(numstat)
+    parts = _sections(patch) if patch is not None else iter(())
     for field in fields:
-        if field.startswith(b":"):
-            changes.append(_raw(field, fields))
-        elif field:
-            _count(field, fields, changes[counts])
-            counts += 1
-    return changes[:MAX_CHANGES], len(changes) > MAX_CHANGES
+        change = raw_change(field, fields)
+        count(next(counts, b""), counts, change)
+        _add_patch(parts, change, MAX_PATCH)
+        yield change
 
 
-def _raw(field: bytes, fields: Iterator[bytes]) -> dict[str, Any]:
+def _fields(file: Any) -> Iterator[bytes]:
+    """What ends with NUL, as far as it is asked for: the rest of the file stays unread."""
+    parts: list[bytes] = []
+    while True:
+        ahead = file.peek(1)
+        if not ahead:
+            return
+        end = ahead.find(b"\0")
+        parts.append(file.read(end + 1 if end >= 0 else len(ahead)))
+        if end >= 0:
+            yield b"".join(parts)[:-1]
+            parts = []
+
+
+def shown(path: bytes) -> str:
+    """A path as text; bytes that are not UTF-8 are written as \\xNN."""
+    return path.decode("utf-8", "backslashreplace")
+
+
+def raw_change(field: bytes, fields: Iterator[bytes]) -> dict[str, Any]:
     """`:100644 100755 <old> <new> M` and its one or two paths."""
     old_mode, new_mode, old_id, new_id, status = field[1:].decode().split(" ")
     letter = status[0]
-    path = next(fields)
+    path = next(fields, b"")
     old_path = b""
     if letter in "RC":
-        old_path, path = path, next(fields)
+        old_path, path = path, next(fields, b"")
     is_mode = letter == "M" and old_id == new_id and old_mode != new_mode
     return {
-        "path": path.decode("utf-8", "replace"),
-        "old_path": old_path.decode("utf-8", "replace") if letter == "R" else "",
+        "path": shown(path),
+        "old_path": shown(old_path) if letter == "R" else "",
+        **_raw_names(path, old_path if letter == "R" else b""),
         "kind": "MODE" if is_mode else KINDS.get(letter, "MODIFIED"),
         "added": 0,
         "removed": 0,
@@ -48,33 +106,42 @@ def _raw(field: bytes, fields: Iterator[bytes]) -> dict[str, Any]:
     }
 
 
-def _count(field: bytes, fields: Iterator[bytes], change: dict[str, Any]) -> None:
+def _raw_names(path: bytes, old_path: bytes) -> dict[str, str]:
+    """The bytes of names that are no text, in hexadecimal."""
+    names = {"raw_path": path, "raw_old_path": old_path}
+    return {name: value.hex() for name, value in names.items() if shown(value).encode() != value}
+
+
+def count(field: bytes, fields: Iterator[bytes], change: dict[str, Any]) -> None:
     """`added TAB removed TAB path`; of a rename the path is empty and two more fields follow."""
     added, removed, path = field.split(b"\t", 2)
     if not path:
-        next(fields)
-        next(fields)
+        next(fields, b"")
+        next(fields, b"")
     change["binary"] = added == b"-"
-    if not change["binary"]:
-        change["added"], change["removed"] = int(added), int(removed)
+    change["added"], change["removed"] = (0, 0) if change["binary"] else (int(added), int(removed))
 
 
-def add_patches(file: BinaryIO, changes: list[dict[str, Any]]) -> None:
-    """Gives each change its part of `-p`, in the same order. A type change has two parts."""
-    budget = MAX_PATCHES
+def add_patches(file: BinaryIO, changes: list[dict[str, Any]], budget: int = MAX_PATCHES) -> None:
+    """Gives each change its part of `-p`, in the same order, as much as the budget holds."""
     parts = _sections(file)
     for change in changes:
-        text = bytearray()
-        for _ in range(change.pop("sections")):
-            kept, cut = next(parts, (b"", False))
-            text += kept
-            change["truncated"] = change["truncated"] or cut
-        room = min(MAX_PATCH, budget)
-        if len(text) > room:
-            change["truncated"] = True
-            del text[text.rfind(b"\n", 0, room) + 1 :]
-        budget -= len(text)
-        change["diff"] = text.decode("utf-8", "replace")
+        _add_patch(parts, change, min(MAX_PATCH, budget))
+        budget -= len(change["diff"].encode())
+
+
+def _add_patch(parts: Iterator[tuple[bytes, bool]], change: dict[str, Any], room: int) -> None:
+    """A type change has two parts."""
+    text = bytearray()
+    for _ in range(change.pop("sections")):
+        kept, cut = next(parts, (b"", False))
+        text += kept
+        change["truncated"] = change["truncated"] or cut
+    diff = text.decode("utf-8", "replace").encode()
+    if len(diff) > room:
+        change["truncated"] = True
+        diff = diff[: diff.rfind(b"\n", 0, max(0, room)) + 1]
+    change["diff"] = diff.decode("utf-8", "replace")
 
 
 def _sections(file: BinaryIO) -> Iterator[tuple[bytes, bool]]:

@@ -80,7 +80,7 @@ class Helper:
             self._commands = Commands(self._journal, shell, self._reaper, mark, limit, hello["own_namespace"])
         beneath = Beneath(workspace)
         self._disk = Disk((workspace, state), hello.get("disk_limit", 0))
-        snapshots = Snapshots(beneath, state, self._reaper, mark)
+        snapshots = Snapshots(beneath, state, self._reaper, mark, self._journal)
         self._files = FileDesk(beneath, self._journal, self._reaper, state, mark)
         steering, listing = Steering(self._commands, self._journal), Listing(self._commands)
         self._terminals = Terminals(shell, self._reaper, mark, self._commands.end)
@@ -89,7 +89,9 @@ class Helper:
             "hello": lambda request, _: ({**self.about, "busy": self._is_busy(), "epoch": self._journal.epoch}, b""),
             "stop": lambda request, _: ({"ended": self._commands.stop(request["id"])}, b""),
             **{op: self._written(op, answer) for op, answer in self._files.answers.items()},
-            "snapshot": lambda request, _: self._snapshot(snapshots, request),
+            "snapshot": snapshots.create,
+            "snapshots": snapshots.listed,
+            "restore": snapshots.restore,
             "blocked": lambda request, _: self._note_blocked(request),
             "commands": listing.page,
             "stdin": steering.write,
@@ -105,6 +107,7 @@ class Helper:
             "run": self._commands.run,
             "attach": self._commands.attach,
             "log": listing.read,
+            "diff": snapshots.stream,
             "terminal": self._terminals.open,
         }
 
@@ -219,11 +222,6 @@ class Helper:
             raise Crowded
         answer: tuple[dict[str, Any], bytes] = self._answers[request["op"]](request, blob)
         return answer
-
-    def _snapshot(self, snapshots: Snapshots, request: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
-        with self._journal.admitted(request.get("epoch", 0)):
-            pass
-        return snapshots.create(request["path"], request["since"])
 
     def _written(
         self, op: str, answer: Callable[[dict[str, Any], bytes], Any]

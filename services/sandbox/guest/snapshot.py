@@ -1,221 +1,218 @@
-"""A shadow repository: records the tree of a repository outside its own .git, and compares such trees.
-
-Git runs here, inside the sandbox, and with a configuration of ours: no hooks, no filters, no fsmonitor, no helper
-programs, whatever the repository's own files say.
-"""
-# ruff: noqa: PTH103, PTH108, PTH110, PTH112, PTH115, PTH118, PTH123
+"""Snapshots of folders of the workspace: records trees in shadow repositories, compares them, goes back to them."""
+# ruff: noqa: PTH115, PTH118
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import json
 import os
-import re
-import subprocess
 import threading
+from collections.abc import Iterator
 from typing import Any
 
-from . import diffs
+from . import diffs, pruning
 from .beneath import Beneath
-from .frames import Refusal
-from .processes import MARK
-from .reaper import Child, Reaper
+from .comparing import code_of, compared, written
+from .connection import Connection
+from .flow import Flow, Gone
+from .following import Follower
+from .frames import Refusal, pack
+from .heads import Head
+from .journal import Journal
+from .reaper import Reaper
+from .recorded import Recorded
+from .restoring import entries_between, restore
+from .shadow import Shadow
+from .shadow_git import Git
 
-TIMEOUT_SECONDS = 120
-NEUTRAL = [
-    *("-c", "core.hooksPath=/dev/null"),
-    *("-c", "core.fsmonitor=false"),
-    *("-c", "core.attributesFile=/dev/null"),
-    *("-c", "core.quotePath=false"),
-    *("-c", "core.untrackedCache=true"),
-    *("-c", "core.bigFileThreshold=8m"),
-    *("-c", "core.looseCompression=1"),
-    *("-c", "core.fsync=none"),
-    *("-c", "gc.auto=0"),
-    *("-c", "maintenance.auto=false"),
-    *("-c", "advice.addEmbeddedRepo=false"),
-    *("-c", "safe.directory=*"),
-]
+MOST_LEFT = 100
+TIDY_EVERY = 16
+BATCH = 512 * 1024
+CHUNK = 64 * 1024
+STREAM_SECONDS = 3600.0
+PATCH = ("diff-tree", "--no-ext-diff", "--no-textconv", "-r", "-M", "-p", "--binary", "--full-index")
+
+
+class _Known:
+    """A folder's shadow and its list."""
+
+    def __init__(self, shadow: Shadow) -> None:
+        self.shadow = shadow
+        self.recorded = Recorded(shadow.folder)
+        self.until_tidy = 0
 
 
 class Snapshots:
-    """Makes snapshots; one at a time."""
+    """One call at a time records or restores; trees are compared beside it."""
 
-    def __init__(self, workspace: Beneath, state: str, reaper: Reaper, mark: str) -> None:
+    def __init__(self, workspace: Beneath, state: str, reaper: Reaper, mark: str, journal: Journal) -> None:
         self._workspace = workspace
         self._state = state
-        self._reaper = reaper
-        self._mark = mark
+        self._git = Git(reaper, mark)
+        self._journal = journal
         self._lock = threading.Lock()
+        self._known: dict[str, _Known] = {}
+        self.limit = pruning.LIMIT
 
-    def create(self, path: str, since: str) -> tuple[dict[str, Any], bytes]:
-        """The tree now, and the changes since an earlier tree."""
+    def create(self, request: dict[str, Any], _blob: bytes) -> tuple[dict[str, Any], bytes]:
+        """The tree now, and the changes since an earlier tree and since a base."""
+        with self._journal.admitted(request.get("epoch", 0)):
+            pass
+        with self._lock:
+            known = self._open(request["path"])
+            head = known.shadow.follow_head()
+            known.shadow.stage()
+            tree, changes, base = written(known.shadow, request["since"], request.get("base", ""))
+            known.recorded.add(tree, head, request.get("label", ""))
+            answer = {"tree": tree, "head": head.commit, "truncated": False, "changes": [], **base}
+            if changes is not None:
+                answer |= {"changes": changes.first, "truncated": changes.files > len(changes.first)}
+            self._tidy_later(known)
+            return answer, b""
+
+    def listed(self, request: dict[str, Any], _blob: bytes) -> tuple[dict[str, Any], bytes]:
+        """A page of what was recorded."""
+        with self._lock:
+            return self._open(request["path"]).recorded.page(request["size"], request["before"]), b""
+
+    def restore(self, request: dict[str, Any], _blob: bytes) -> tuple[dict[str, Any], bytes]:
+        """Makes the files those of a tree, or tells what was done before under the same key."""
+        key = "restore:" + request["id"]
+        with self._journal.admitted(request.get("epoch", 0)), self._lock:
+            known = self._open(request["path"])
+            if self._journal.is_old(key):
+                return _nothing(request["tree"]), b""
+            earlier = self._journal.edits.get(key, {})
+            head = known.shadow.follow_head()
+            if not earlier.get("after"):
+                earlier = self._restore(known, head, key, request["tree"], earlier.get("before", ""))
+                return self._restored(known, head, earlier, repeated=False), b""
+            return self._restored(known, head, earlier, repeated=True), b""
+
+    def _restore(self, known: _Known, head: Head, key: str, tree: str, before: str) -> dict[str, Any]:
+        """`before`: the tree that an earlier try, which did not come to its end, has found."""
+        shadow = known.shadow
+        now = shadow.record()
+        known.recorded.add(now, head)
+        entries = entries_between(shadow, now, tree)
+        record: dict[str, Any] = {"before": before or now, "after": ""}
+        self._journal.edit(key, record)
+        after = tree if restore(shadow, entries, now, tree) else shadow.record()
+        known.recorded.add(after, head)
+        left = [] if after == tree else entries_between(shadow, after, tree)
+        record = {**record, "after": after, "left": [diffs.shown(entry.path) for entry in left[:MOST_LEFT]]}
+        self._journal.edit(key, record)
+        return record
+
+    def _restored(self, known: _Known, head: Head, record: dict[str, Any], repeated: bool) -> dict[str, Any]:
+        before, after = record["before"], record["after"]
+        answer = {"before": before, "tree": after, "head": head.commit, "left": record["left"], "repeated": repeated}
+        if before == after or (repeated and not (known.shadow.has(before) and known.shadow.has(after))):
+            return {**_nothing(after), **answer}
+        changes = compared(known.shadow, before, after)
+        return {**answer, "changes": changes.first, "totals": changes.totals}
+
+    def stream(self, connection: Connection, stream: int, request: dict[str, Any], follower: Follower) -> None:
+        """Sends what is different between two trees, as fast as it is taken."""
+        with self._lock:
+            shadow = self._open(request["path"]).shadow
+        since = request["since"] or shadow.empty_tree()
+        for tree in (since, request["tree"]):
+            if not shadow.has(tree):
+                raise shadow.unknown()
+        paths = [bytes.fromhex(path) for path in request["paths"]]
+        arguments = [since, request["tree"], "--", *map(os.fsdecode, paths)]
+        flow = Flow(connection, stream, follower)
+        try:
+            if request["form"] == "PATCH":
+                totals = self._send_patch(shadow, flow, arguments)
+            else:
+                totals = self._send_files(shadow, flow, arguments, with_patches=request["form"] == "DIFFS")
+        except Gone:
+            return
+        except ValueError:
+            raise shadow.failed("git was ended while it compared the trees.") from None
+        connection.reply(stream, totals)
+
+    def _send_patch(self, shadow: Shadow, flow: Flow, arguments: list[str]) -> dict[str, int]:
+        with self._git.reading(shadow.place, *PATCH, *arguments, seconds=STREAM_SECONDS) as (file, end):
+            for data in iter(lambda: file.read(CHUNK), b""):
+                flow.send(pack({"patch": True}, data))
+            if end():
+                raise shadow.failed("git could not compare the trees.")
+        return {"files": 0, "added": 0, "removed": 0}
+
+    def _send_files(self, shadow: Shadow, flow: Flow, arguments: list[str], with_patches: bool) -> dict[str, int]:
+        """Two or three programs tell of the same files in step, so that any number of them takes no memory here."""
+        forms = ("--raw", "--numstat", *(("-p",) if with_patches else ()))
+        totals = {"files": 0, "added": 0, "removed": 0}
+        with contextlib.ExitStack() as stack:
+            ways = [
+                stack.enter_context(
+                    self._git.reading(shadow.place, *diffs.OPTIONS, form, *arguments, seconds=STREAM_SECONDS)
+                )
+                for form in forms
+            ]
+            files = [file for file, _ in ways]
+            changes = diffs.together(files[0], files[1], files[2] if with_patches else None)
+            for batch in _batches(changes):
+                for change in batch:
+                    totals["files"] += 1
+                    totals["added"] += change["added"]
+                    totals["removed"] += change["removed"]
+                flow.send(pack({"files": batch}))
+            if any(code_of(file, end) for file, end in ways):
+                raise shadow.failed("git could not compare the trees.")
+        return totals
+
+    def _open(self, path: str) -> _Known:
         top = self._workspace.relative(path)
         fd = self._workspace.open_folder(path)
         root = os.readlink(f"/proc/self/fd/{fd}")
         os.close(fd)
-        with self._lock:
-            shadow = _Shadow(
-                root, os.path.join(self._state, "shadow", hashlib.sha256(top.encode()).hexdigest()[:16]), self
-            )
-            head = shadow.follow_head()
-            tree = shadow.record()
-            if not since or since == tree:
-                return {"tree": tree, "head": head, "truncated": False, "changes": []}, b""
-            return {"tree": tree, "head": head, **shadow.compare(since, tree)}, b""
+        name = hashlib.sha256(os.fsencode(top)).hexdigest()[:16]
+        shadow = Shadow(self._git, root, os.path.join(self._state, "shadow", name))
+        known = self._known.get(name)
+        if known is None or known.shadow.root != root:
+            known = self._known[name] = _Known(shadow)
+        return known
 
-    def git(self, root: str, git_dir: str, *arguments: str) -> tuple[int, bytes]:
-        """Runs git to its end. Returns its exit code (-1 at its time limit) and what it printed."""
-        read_end, write_end = os.pipe2(os.O_CLOEXEC)
-        try:
-            child = self.start(root, git_dir, write_end, *arguments)
-        except OSError:
-            os.close(read_end)
-            raise Refusal("SNAPSHOT_FAILED", "git could not be started in the sandbox.") from None
-        finally:
-            os.close(write_end)
-        timer = threading.Timer(TIMEOUT_SECONDS, child.kill)
-        timer.start()
-        with os.fdopen(read_end, "rb") as file:
-            output = file.read()
-        status = child.wait()
-        timer.cancel()
-        return (os.WEXITSTATUS(status) if status is not None and os.WIFEXITED(status) else -1), output
+    def _tidy_later(self, known: _Known) -> None:
+        """After the answer, and not each time; where no thread can be made, the next time."""
+        known.until_tidy -= 1
+        if known.until_tidy < 0:
+            with contextlib.suppress(RuntimeError):
+                threading.Thread(target=self._tidy, args=(known,), daemon=True).start()
+                known.until_tidy = TIDY_EVERY
 
-    def start(self, root: str, git_dir: str, stdout: int, *arguments: str) -> Child:
-        """Starts git on a shadow of `root`."""
-        env = {
-            "PATH": os.environ.get("PATH", "/usr/bin:/bin"),
-            "HOME": "/nonexistent",
-            "LC_ALL": "C",
-            "GIT_DIR": git_dir,
-            "GIT_WORK_TREE": root,
-            "GIT_CONFIG_NOSYSTEM": "1",
-            "GIT_CONFIG_GLOBAL": "/dev/null",
-            "GIT_ATTR_NOSYSTEM": "1",
-            "GIT_TERMINAL_PROMPT": "0",
-            "GIT_OPTIONAL_LOCKS": "0",
-            MARK.decode().rstrip("="): self._mark,
-        }
-        argv = ["git", *NEUTRAL, *arguments]
-        return self._reaper.spawn(argv, env, root, stdout, stderr=subprocess.DEVNULL)
+    def _tidy(self, known: _Known) -> None:
+        with self._lock, contextlib.suppress(OSError, Refusal):
+            pruning.tidy(known.shadow, known.recorded, self.limit)
 
 
-class _Shadow:
-    """The shadow of one repository."""
-
-    def __init__(self, root: str, git_dir: str, owner: Snapshots) -> None:
-        self._root = root
-        self._dir = git_dir
-        self._owner = owner
-        if not os.path.exists(os.path.join(git_dir, "complete")):
-            self._make()
-
-    def _git(self, *arguments: str) -> tuple[int, bytes]:
-        return self._owner.git(self._root, self._dir, *arguments)
-
-    def _make(self) -> None:
-        os.makedirs(self._dir, exist_ok=True)
-        own = os.path.join(self._root, ".git")
-        form = (
-            "sha256"
-            if re.search(r"(?im)^\s*objectformat\s*=\s*sha256\s*$", _text(os.path.join(own, "config")))
-            else "sha1"
-        )
-        code, _ = self._git("init", "--quiet", "--template=", f"--object-format={form}")
-        if code:
-            raise Refusal("SNAPSHOT_FAILED", "The shadow repository could not be made.")
-        os.makedirs(os.path.join(self._dir, "info"), exist_ok=True)
-        os.makedirs(os.path.join(self._dir, "objects", "info"), exist_ok=True)
-        _write(os.path.join(self._dir, "info", "attributes"), "* -filter\n")
-        if os.path.isdir(os.path.join(own, "objects")):
-            _write(os.path.join(self._dir, "objects", "info", "alternates"), os.path.join(own, "objects") + "\n")
-        _write(os.path.join(self._dir, "complete"), "")
-
-    def follow_head(self) -> str:
-        """The repository's HEAD commit, or "". What it tracks is tracked here too, though it be ignored."""
-        own = os.path.join(self._root, ".git")
-        if not os.path.isdir(own):
-            return ""
-        exclude = _text(os.path.join(own, "info", "exclude"))
-        if exclude != _text(os.path.join(self._dir, "info", "exclude")):
-            _write(os.path.join(self._dir, "info", "exclude"), exclude)
-        code, output = self._owner.git(self._root, own, "rev-parse", "--verify", "--quiet", "HEAD^{commit}")
-        head = output.decode().strip() if not code else ""
-        seen = os.path.join(self._dir, "head")
-        if head and _text(seen) != head:
-            code, _ = self._git("read-tree", "-m", head)
-            if code:
-                self._git("read-tree", head)
-            _write(seen, head)
-        return head
-
-    def record(self) -> str:
-        """Puts the work tree into the index and writes its tree."""
-        code, _ = self._git("add", "--all", "--ignore-errors", "--", ".")
-        if code:
-            self._leave_out_nested()
-            self._git("add", "--all", "--ignore-errors", "--", ".")
-        code, output = self._git("write-tree")
-        if code:
-            # An index that a killed git left locked or torn is made anew.
-            for name in ("index.lock", "index", "head"):
-                _remove(os.path.join(self._dir, name))
-            self.follow_head()
-            self._git("add", "--all", "--ignore-errors", "--", ".")
-            code, output = self._git("write-tree")
-        if code:
-            raise Refusal("SNAPSHOT_FAILED", "git could not record the tree.")
-        return output.decode().strip()
-
-    def _leave_out_nested(self) -> None:
-        """A repository inside without a commit stops `git add`: it is left out until it has one."""
-        lines = []
-        for folder, names, _ in os.walk(self._root):
-            names[:] = [name for name in names if name not in (".git", "node_modules")]
-            if folder != self._root and os.path.exists(os.path.join(folder, ".git")):
-                names[:] = []
-                lines.append("/" + os.path.relpath(folder, self._root) + "/")
-        path = os.path.join(self._dir, "info", "exclude")
-        _write(path, _text(path) + "\n" + "\n".join(lines) + "\n")
-
-    def compare(self, since: str, tree: str) -> dict[str, Any]:
-        """The changes between two trees, by path."""
-        code, _ = self._git("cat-file", "-e", since + "^{tree}")
-        if code:
-            raise Refusal("TREE_NOT_FOUND", "The tree to compare with is not known here.")
-        options = ("--no-ext-diff", "--no-textconv", "-r", "-M", "--find-renames")
-        code, listed = self._git("diff-tree", *options, "--raw", "-z", "--numstat", "--abbrev=40", since, tree)
-        if code:
-            raise Refusal("SNAPSHOT_FAILED", "git could not compare the trees.")
-        changes, truncated = diffs.listed(listed)
-        read_end, write_end = os.pipe2(os.O_CLOEXEC)
-        child = self._owner.start(self._root, self._dir, write_end, "diff-tree", *options, "-p", since, tree)
-        os.close(write_end)
-        timer = threading.Timer(TIMEOUT_SECONDS, child.kill)
-        timer.start()
-        with os.fdopen(read_end, "rb") as file:
-            diffs.add_patches(file, changes)
-        child.kill()
-        child.wait()
-        timer.cancel()
-        return {"changes": changes, "truncated": truncated}
+def _nothing(tree: str) -> dict[str, Any]:
+    """A restore of which nothing more is known than that it was done."""
+    totals = {"files": 0, "added": 0, "removed": 0}
+    return {
+        "before": "",
+        "tree": tree,
+        "head": "",
+        "left": [],
+        "repeated": True,
+        "changes": [],
+        "totals": totals,
+    }
 
 
-def _text(path: str) -> str:
-    try:
-        with open(path, encoding="utf-8", errors="surrogateescape") as file:
-            return file.read(1 << 20)
-    except OSError:
-        return ""
-
-
-def _write(path: str, text: str) -> None:
-    with open(path, "w", encoding="utf-8", errors="surrogateescape") as file:
-        file.write(text)
-
-
-def _remove(path: str) -> None:
-    try:
-        os.unlink(path)
-    except FileNotFoundError:
-        return
+def _batches(changes: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    batch: list[dict[str, Any]] = []
+    size = 0
+    for change in changes:
+        batch.append(change)
+        size += len(json.dumps(change))
+        if size >= BATCH:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch

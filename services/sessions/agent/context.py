@@ -2,12 +2,20 @@
 
 from collections.abc import Callable
 
-from lucid.sessions.v1.event_pb2 import CHANNEL_MESSAGE, CommandCompleted, Event, ModelSelected, StuckDetected
+from lucid.sessions.v1.event_pb2 import (
+    CHANNEL_MESSAGE,
+    CommandCompleted,
+    Event,
+    FileEdited,
+    ModelSelected,
+    StuckDetected,
+)
 
 from services.sessions.agent.arguments import plain
 from services.sessions.agent.facts import Facts
 from services.sessions.agent.history import History, size_of
 from services.sessions.agent.repetition import described
+from services.sessions.agent.rewinding import REWIND, rewound
 from services.sessions.domain.conversation import AssistantTurn, ToolCall, ToolResult, Turn, UserTurn
 from services.sessions.domain.spending import CUT_SHORT, PURPOSE
 from services.sessions.domain.state import SETUP
@@ -66,6 +74,7 @@ class Context:
         self._later: list[UserTurn] = []
         self._reasoning: set[str] = set()
         self._commands: set[str] = set()
+        self._rewound: list[str] = []
         self._setups: set[str] = set()
 
     def apply(self, event: Event) -> None:
@@ -182,6 +191,24 @@ class Context:
         self._close_answer()
         self.history.add(event.seq, [UserTurn(text)])
 
+    def _file_edited(self, event: Event) -> None:
+        edited = event.file_edited
+        if edited.via == FileEdited.VIA_REWIND:
+            self._rewound.append(edited.path)
+
+    def _checkpoint(self, event: Event) -> None:
+        """The person has gone back: what the model knows of these files is not true any more."""
+        created, paths = event.checkpoint_created, self._rewound
+        if created.reason != REWIND:
+            return
+        self._rewound = []
+        turn = UserTurn(rewound(paths, created))
+        if self._calls:
+            self._later.append(turn)
+            return
+        self._close_answer()
+        self.history.add(event.seq, [turn])
+
     def _compacted(self, event: Event) -> None:
         done = event.context_compacted
         self.history.compact(done.from_seq, done.to_seq, done.summary, done.tokens_after)
@@ -194,6 +221,8 @@ _HANDLERS: dict[str, Callable[[Context, Event], None]] = {
     "stuck_detected": Context._stuck,
     "model_selected": Context._model_selected,
     "context_compacted": Context._compacted,
+    "file_edited": Context._file_edited,
+    "checkpoint_created": Context._checkpoint,
     "text_started": Context._text_started,
     "text_completed": Context._text_completed,
     "tool_call_started": Context._call_started,

@@ -58,6 +58,11 @@ class Facts:
         # At the end: the files touched last are those that are named where there are too many.
         self._files[edited.path] = [counts[0] + edited.added, counts[1] + edited.removed]
 
+    def _diff_snapshot(self, event: Event) -> None:
+        """The true sums; in the order in which they were touched."""
+        whole = {file.path: [file.added, file.removed] for file in event.diff_snapshot.files}
+        self._files = {path: whole[path] for path in [*self._files, *whole] if path in whole}
+
     def _branch_pushed(self, event: Event) -> None:
         pushed = event.branch_pushed
         self._delivered["branch"] = f"branch {pushed.branch} pushed, at commit {pushed.commit}"
@@ -71,6 +76,7 @@ _HANDLERS: dict[str, Callable[[Facts, Event], None]] = {
     "user_message": Facts._user_message,
     "plan_updated": Facts._plan_updated,
     "file_edited": Facts._file_edited,
+    "diff_snapshot": Facts._diff_snapshot,
     "branch_pushed": Facts._branch_pushed,
     "pull_request_changed": Facts._pull_request,
 }

@@ -1,18 +1,20 @@
 """The Workspace port over the sandbox service."""
 
-from collections.abc import AsyncGenerator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import aclosing, contextmanager
 
 import grpc
 from lucid.sandbox.v1 import network_pb2
 from lucid.sandbox.v1 import sandbox_pb2 as pb
+from lucid.sandbox.v1 import snapshots_pb2 as spb
 from lucid.sandbox.v1.commands_pb2 import ReadCommandLogRequest
 from lucid.sandbox.v1.images_pb2 import ConfigureSandboxRequest, ListImagesRequest
-from lucid.sessions.v1.event_pb2 import CommandCompleted, FileEdited, NetworkBlocked, NetworkMode
+from lucid.sessions.v1.event_pb2 import CommandCompleted, NetworkBlocked, NetworkMode
 
 from services.rpc.identity import service_metadata
 from services.rpc.status import RemoteError
 from services.sandbox.client import SandboxClient
+from services.sessions.backends.file_diffs import edited, part_of, restored_of, whole_of
 from services.sessions.backends.refusals import in_our_words
 from services.sessions.domain.models import SessionRecord
 from services.sessions.domain.work import (
@@ -24,11 +26,14 @@ from services.sessions.domain.work import (
     CommandOutput,
     Confinement,
     CreateFile,
+    DiffForm,
+    DiffPart,
     FileContent,
     FileEdit,
     Gate,
     LogPart,
     ReplaceText,
+    Restored,
     Snapshot,
     Surroundings,
     ToolFailure,
@@ -142,14 +147,45 @@ class SandboxWorkspace:
         with _brought_back():
             await self._for(record).edit_file(request)
 
-    async def snapshot(self, record: SessionRecord, path: str, since: str) -> Snapshot:
-        """The tree under `path` and what changed since an earlier tree."""
+    async def snapshot(self, record: SessionRecord, path: str, since: str, base: str = "") -> Snapshot:
+        """The tree under `path` and what changed since an earlier tree; and since a base, without patches."""
         request = pb.CreateSnapshotRequest(
-            sandbox_id=record.sandbox_id, path=path, since_tree=since, epoch=record.lease_epoch
+            sandbox_id=record.sandbox_id,
+            path=path,
+            since_tree=since,
+            base_tree=base,
+            label="" if since else "base",
+            epoch=record.lease_epoch,
         )
         with _brought_back():
             answer = await self._for(record).create_snapshot(request)
-        return Snapshot(answer.tree, tuple(map(_edited, answer.changes)), answer.head_commit)
+        whole = whole_of(answer.since_base, answer.tree, base) if answer.HasField("since_base") else None
+        return Snapshot(answer.tree, edited(answer.changes), answer.head_commit, answer.truncated, whole)
+
+    async def diff(
+        self, record: SessionRecord, path: str, before: str, after: str, paths: Sequence[bytes], form: DiffForm
+    ) -> AsyncGenerator[DiffPart, None]:
+        """What is different between two trees, in parts; the totals last."""
+        request = spb.DiffSnapshotsRequest(
+            sandbox_id=record.sandbox_id,
+            path=path,
+            from_tree=before,
+            to_tree=after,
+            paths=paths,
+            form=spb.DiffSnapshotsRequest.Form.Value(form.value),
+        )
+        with _brought_back():
+            async with aclosing(self._for(record).diff_snapshots(request)) as answers:
+                async for answer in answers:
+                    yield part_of(answer)
+
+    async def restore(self, record: SessionRecord, key: str, path: str, tree: str) -> Restored:
+        """Makes the files those of a tree at most once per key."""
+        request = spb.RestoreSnapshotRequest(
+            sandbox_id=record.sandbox_id, restore_id=key, path=path, tree=tree, epoch=record.lease_epoch
+        )
+        with _brought_back():
+            return restored_of(await self._for(record).restore_snapshot(request))
 
     async def delete(self, record: SessionRecord) -> None:
         """Removes sandbox and workspace."""
@@ -228,16 +264,3 @@ def _completed(end: pb.RunCommandResponse.Exit) -> CommandCompleted:
     elif end.HasField("signal"):
         completed.signal = end.signal
     return completed
-
-
-def _edited(change: pb.FileChange) -> FileEdited:
-    return FileEdited(
-        path=change.path,
-        old_path=change.old_path,
-        kind=FileEdited.Kind.ValueType(int(change.kind)),
-        unified_diff=change.unified_diff,
-        added=change.added,
-        removed=change.removed,
-        binary=change.binary,
-        truncated=change.truncated,
-    )

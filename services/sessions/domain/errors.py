@@ -139,6 +139,30 @@ class QueueFull(LucidError):
     default = "Too many messages wait already."
 
 
+class SessionAtWork(LucidError):
+    """The agent works, or is about to: its files are not changed under its hands."""
+
+    code = Code.FAILED_PRECONDITION
+    reason = "SESSION_AT_WORK"
+    default = "The agent is at work. Stop or pause it first."
+
+
+class StepNotFound(LucidError):
+    """No step of the log has files recorded there."""
+
+    code = Code.NOT_FOUND
+    reason = "STEP_NOT_FOUND"
+    default = "No files were recorded at this step."
+
+
+class FilesGone(LucidError):
+    """The sandbox has let these trees go, or is no more."""
+
+    code = Code.FAILED_PRECONDITION
+    reason = "FILES_GONE"
+    default = "The files of this step are not kept any more."
+
+
 class SandboxAway(LucidError):
     """The sandbox cannot be reached now."""
 

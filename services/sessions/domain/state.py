@@ -26,7 +26,8 @@ _COME_TO_AN_END = (CommandCompleted.REASON_EXITED, CommandCompleted.REASON_TIMEO
 
 @dataclass
 class SessionState:
-    """What is open and what waits. `tree`: the last snapshot; `pushes`: the number of the last push told; `configured`:
+    """What is open and what waits. `tree`: the last snapshot; `base_…`: how the session began; `pushes`: the number
+    of the last push told; `configured`:
     how the session works, if that was changed since it was made. `asked`: questions and approvals that are open, and
     `answers` those of the open turn; `heard`: the last event by which a person said something.
     `surrounded`: the sandbox was made with an image or variables of its own; `set_up`: the script that has run in it.
@@ -42,6 +43,8 @@ class SessionState:
     stop_seq: int = 0
     cloned: bool = False
     tree: str = ""
+    base_tree: str = ""
+    base_commit: str = ""
     pushes: int = 0
     spending: Spending = field(default_factory=Spending)
     unanswered: list[Event] = field(default_factory=list)
@@ -137,7 +140,10 @@ def _file_edited(state: SessionState, event: Event) -> None:
 
 
 def _checkpoint(state: SessionState, event: Event) -> None:
-    state.tree, state.cloned = event.checkpoint_created.tree, True
+    created = event.checkpoint_created
+    state.tree, state.cloned = created.tree, True
+    if not state.base_tree:
+        state.base_tree, state.base_commit = created.tree, created.commit
 
 
 def _pushed(state: SessionState, event: Event) -> None:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TypeAlias
 
-from lucid.sessions.v1.event_pb2 import CommandCompleted, FileEdited, NetworkBlocked, NetworkMode
+from lucid.sessions.v1.event_pb2 import CommandCompleted, DiffSnapshot, FileEdited, NetworkBlocked, NetworkMode
 
 
 @dataclass(frozen=True)
@@ -125,11 +125,49 @@ class FileContent:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A tree and what changed since another one (via, cause and trees of the changes are not yet filled in)."""
+    """A tree and what changed since another one (via, cause and trees of the changes are not yet filled in).
+
+    `truncated`: there are more changes. `whole`: all that changed since a base, if it was asked for and is known.
+    """
 
     tree: str
     changes: tuple[FileEdited, ...]
     head_commit: str
+    truncated: bool = False
+    whole: DiffSnapshot | None = None
+
+
+@dataclass(frozen=True)
+class Totals:
+    """Of a difference."""
+
+    files: int = 0
+    added: int = 0
+    removed: int = 0
+
+
+class DiffForm(Enum):
+    """What is sent of a difference: files with counts, with their patches too, or one patch to apply."""
+
+    FILES = "FORM_FILES"
+    DIFFS = "FORM_DIFFS"
+    PATCH = "FORM_PATCH"
+
+
+DiffPart: TypeAlias = tuple[FileEdited, ...] | bytes | Totals
+"""Some files, some bytes of a patch, or the end."""
+
+
+@dataclass(frozen=True)
+class Restored:
+    """What going back to a tree has changed. `left`: paths that could not be put back."""
+
+    tree_before: str
+    tree: str
+    head_commit: str
+    changes: tuple[FileEdited, ...]
+    totals: Totals
+    left: tuple[str, ...]
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 import re
 import shlex
-from collections.abc import AsyncGenerator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 
 from lucid.sessions.v1.event_pb2 import (
     CommandCompleted,
@@ -26,11 +26,14 @@ from services.sessions.domain.work import (
     CommandLog,
     CommandOutput,
     Confinement,
+    DiffForm,
+    DiffPart,
     FileContent,
     FileEdit,
     Gate,
     LogPart,
     Push,
+    Restored,
     Snapshot,
     Surroundings,
     ToolFailure,
@@ -133,15 +136,17 @@ class PlayedPlace:
         if not done.ok and reason:
             raise ToolFailure(reason, done.result_text)
 
-    async def snapshot(self, record: SessionRecord, path: str, since: str) -> Snapshot:
+    async def snapshot(self, record: SessionRecord, path: str, since: str, base: str = "") -> Snapshot:
         """The recorded changes of the call that is being run; the base tree for the first one."""
         if not since:
-            base = self._script.next_of("checkpoint_created")
-            if base is None:
+            first = self._script.next_of("checkpoint_created")
+            if first is None:
                 raise NotRecorded("the first snapshot")
-            return Snapshot(base.checkpoint_created.tree, (), base.checkpoint_created.commit)
+            return Snapshot(first.checkpoint_created.tree, (), first.checkpoint_created.commit)
         changes = [event.file_edited for event in self._of_this_call("file_edited")]
-        return Snapshot(changes[-1].tree_after if changes else since, tuple(changes), "")
+        reload = any(event.file_tree_changed.reload for event in self._of_this_call("file_tree_changed"))
+        whole = next((event.diff_snapshot for event in self._of_this_call("diff_snapshot")), None)
+        return Snapshot(changes[-1].tree_after if changes else since, tuple(changes), "", reload, whole)
 
     def _of_this_call(self, kind: str) -> Iterator[Event]:
         for event in self._script.ahead():
@@ -153,6 +158,19 @@ class PlayedPlace:
                 or event.status_changed.phase == StatusChanged.PHASE_RUNNING
             ):
                 return
+
+    async def diff(
+        self, record: SessionRecord, path: str, before: str, after: str, paths: Sequence[bytes], form: DiffForm
+    ) -> AsyncGenerator[DiffPart, None]:
+        """Nobody asks the replayed agent's files."""
+        nothing: tuple[DiffPart, ...] = ()
+        for part in nothing:
+            yield part
+        raise NotRecorded("a difference")
+
+    async def restore(self, record: SessionRecord, key: str, path: str, tree: str) -> Restored:
+        """What a person has put back is in the log as they did it."""
+        raise NotRecorded("a rewind")
 
     async def delete(self, record: SessionRecord) -> None:
         """There is nothing."""

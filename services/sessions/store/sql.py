@@ -189,6 +189,19 @@ class SqlEventStore:
         rows = await self._database.write(lambda connection: connection.execute(claimed).mappings().all())
         return [to_record(dict(row)) for row in rows]
 
+    async def take(self, worker: str, session_id: str) -> SessionRecord | None:
+        """Takes one session over, with a new epoch, that has no work to do and no owner; None where it has."""
+        now = self._database.now
+        rests = and_(sessions.c.session_id == session_id, ~sessions.c.wanted, sessions.c.lease_until < now)
+        taken = (
+            update(sessions)
+            .where(rests)
+            .values(lease_owner=worker, lease_epoch=sessions.c.lease_epoch + 1, lease_until=now + self._lease_seconds)
+            .returning(sessions)
+        )
+        row = await self._database.write(lambda connection: connection.execute(taken).mappings().one_or_none())
+        return None if row is None else to_record(dict(row))
+
     async def renew(self, worker: str, session_ids: Sequence[str]) -> dict[str, Request]:
         """Extends leases; answers those still ours with what is requested of them."""
         ours = and_(sessions.c.session_id.in_(session_ids), sessions.c.lease_owner == worker)

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from lucid.sandbox.v1 import sandbox_pb2 as pb
+from lucid.sandbox.v1 import snapshots_pb2 as spb
 
 from services.rpc.status import RemoteError
 from tests.contract.launchers.conftest import Bench, sandbox_on, settings_for
@@ -81,6 +82,27 @@ async def test_counts_are_those_of_git(
             body = change.unified_diff.partition("\n@@")[2]
             assert sum(line.startswith("+") for line in body.split("\n")) == change.added
             assert sum(line.startswith("-") for line in body.split("\n")) == change.removed
+        await there_and_back(shared, Path(work), first.tree, second.tree)
+
+
+def give_away(work: Path) -> None:
+    """To the sandbox's user: what somebody else has laid out cannot be deleted inside."""
+    inside = work.parent.stat()
+    for path in (work, *work.rglob("*")):
+        os.chown(path, inside.st_uid, inside.st_gid, follow_symlinks=False)
+
+
+async def there_and_back(bench: Bench, work: Path, first: str, second: str) -> None:
+    give_away(work)
+    for tree in (first, second):
+        done = await bench.client.restore_snapshot(
+            spb.RestoreSnapshotRequest(sandbox_id=bench.sandbox_id, restore_id=bench.key(), path=work.name, tree=tree)
+        )
+        assert (done.tree, list(done.left)) == (tree, [])
+        with tempfile.TemporaryDirectory() as judge:
+            git(work, f"--git-dir={judge}", "init", "-q")
+            git(work, f"--git-dir={judge}", f"--work-tree={work}", "add", "--all", "--force")
+            assert git(work, f"--git-dir={judge}", "write-tree").decode().strip() == tree
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from lucid.sandbox.v1 import commands_pb2 as cpb
 from lucid.sandbox.v1 import files_pb2 as fpb
 from lucid.sandbox.v1 import images_pb2
 from lucid.sandbox.v1 import sandbox_pb2 as pb
+from lucid.sandbox.v1 import snapshots_pb2 as spb
 
 from services.rpc.identity import Verifier, service_metadata, sign_access_token, user_metadata
 from services.rpc.ids import new_id
@@ -25,6 +26,7 @@ USER_METHODS = {"GetSandbox", "ListTree", "ReadFile", "StatFile", "DownloadFile"
 USER_METHODS |= {"ExportArchive", "AttachCommand", "ListCommands", "ReadCommandLog"}
 USER_METHODS |= {f"{verb}Terminal" for verb in ("Open", "Write", "Resize", "Close")} | {"ListTerminals"}
 ME, OTHER = (user_metadata(sign_access_token(SECRET, user, 3600)) for user in (OWNER, "usr_other"))
+EMPTY = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"  # a tree without files
 
 
 def file_requests(sandbox_id: str) -> dict[str, Any]:
@@ -59,6 +61,9 @@ def requests(sandbox_id: str) -> dict[str, Any]:
             sandbox_id=sandbox_id, edit_id="e", path="file", create=pb.EditFileRequest.Create(content="x")
         ),
         "CreateSnapshot": pb.CreateSnapshotRequest(sandbox_id=sandbox_id),
+        "ListSnapshots": spb.ListSnapshotsRequest(sandbox_id=sandbox_id),
+        "DiffSnapshots": spb.DiffSnapshotsRequest(sandbox_id=sandbox_id, to_tree=EMPTY),
+        "RestoreSnapshot": spb.RestoreSnapshotRequest(sandbox_id=sandbox_id, restore_id="r", tree=EMPTY),
         "ConfigureSandbox": images_pb2.ConfigureSandboxRequest(sandbox_id=sandbox_id),
         **file_requests(sandbox_id),
         **command_requests(sandbox_id),
@@ -95,6 +100,9 @@ INVALID = {
     "ReadFile": {"path": ""},
     "EditFile": {"edit_id": ""},
     "CreateSnapshot": {"since_tree": "HEAD"},
+    "ListSnapshots": {"path": "x" * 4001},
+    "DiffSnapshots": {"to_tree": "HEAD"},
+    "RestoreSnapshot": {"tree": "--help"},
     "ConfigureSandbox": {"image": "x" * 301},
     "AttachCommand": {"command_id": "a/b"},
     "WriteStdin": {"data": b""},
@@ -255,7 +263,8 @@ async def test_an_owner_that_was_followed_by_another_is_fenced(channel: grpc.aio
     asked["CreateSandbox"].epoch = 3
     await call(channel, "CreateSandbox", asked["CreateSandbox"], me)
     changing = ("MakeDirectory", "WriteFile", "WriteFilePart", "MoveFile", "RemoveFile", "ImportArchive")
-    for method in ("CreateSandbox", "RunCommand", "EditFile", "CreateSnapshot", "ConfigureSandbox", *changing):
+    keyed = ("CreateSandbox", "RunCommand", "EditFile", "CreateSnapshot", "RestoreSnapshot", "ConfigureSandbox")
+    for method in (*keyed, *changing):
         asked[method].epoch = 2
         assert await refusal(channel, method, asked[method], me) == ("ABORTED", "FENCED")
         asked[method].epoch = 3

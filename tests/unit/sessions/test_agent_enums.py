@@ -4,6 +4,7 @@ import pytest
 from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
 from lucid.integrations.v1.integrations_pb2 import PullRequest
 from lucid.sandbox.v1.sandbox_pb2 import FileChange, RunCommandResponse
+from lucid.sandbox.v1.snapshots_pb2 import FileDiff
 from lucid.sessions.v1.event_pb2 import CommandCompleted, FileEdited, PullRequestChanged
 
 
@@ -12,6 +13,7 @@ from lucid.sessions.v1.event_pb2 import CommandCompleted, FileEdited, PullReques
     [
         (RunCommandResponse.Exit.Reason, CommandCompleted.Reason),
         (FileChange.Kind, FileEdited.Kind),
+        (FileDiff.Kind, FileEdited.Kind),
         (PullRequest.State, PullRequestChanged.State),
     ],
 )

@@ -8,6 +8,7 @@ import { IntegrationsService, PullRequest_State } from '@gen/lucid/integrations/
 import { SandboxService } from '@gen/lucid/sandbox/v1/sandbox_pb';
 import { Source, StatusChanged_Phase as Phase } from '@gen/lucid/sessions/v1/event_pb';
 import { Session_State, SessionsService, WatchEventsResponseSchema } from '@gen/lucid/sessions/v1/sessions_pb';
+import { changed, rewind } from './changes';
 import { MockLog } from './log';
 import { MockQueue } from './queue';
 import { DIFF, Script } from './script';
@@ -126,6 +127,13 @@ on(SessionsService.method.listEvents, ({ sessionId, beforeSeq, pageSize }) => {
 on(SessionsService.method.resolveApproval, ({ sessionId, requestId, optionId, text }) => {
   logs.get(sessionId)?.append({ case: 'approvalResolved', value: { requestId, optionId, text, by: user.userId } }, '', Source.USER);
   return {};
+});
+on(SessionsService.method.getSessionDiff, () => ({ files: changed(DIFF), baseCommit: '5e6f7a8b9c', totalFiles: 5, added: 9, removed: 3 }));
+on(SessionsService.method.rewindSession, ({ sessionId, requestId, to }) => {
+  const log = logs.get(sessionId) ?? refuse(5, 'no');
+  if (working.has(log.phase)) refuse(9, 'The agent is at work.');
+  rewind(log, to.case === 'seq' ? to.value : 0, requestId, DIFF);
+  return { files: 1 };
 });
 on(SessionsService.method.listModels, () => ({
   models: [

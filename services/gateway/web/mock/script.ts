@@ -3,6 +3,7 @@ import {
   CommandCompleted_Reason,
   Error_UserAction,
   FileEdited_Kind,
+  FileEdited_Via,
   NetworkMode,
   PlanUpdated_Step_State as Step,
   PullRequestChanged_State,
@@ -13,6 +14,7 @@ import {
   UserMessage_Delivery as Delivery,
 } from '@gen/lucid/sessions/v1/event_pb';
 import { timestampFromDate } from '@bufbuild/protobuf/wkt';
+import { changed } from './changes';
 import type { MockLog } from './log';
 import type { MockQueue } from './queue';
 import { APPROVALS, LINES, QUESTION, usage } from './rare';
@@ -178,8 +180,12 @@ export class Script {
   }
 
   private edit(): void {
-    const value = { path: 'src/tally/money.py', kind: FileEdited_Kind.MODIFIED, unifiedDiff: DIFF, added: 6, removed: 3 };
+    const value = { path: 'src/tally/money.py', kind: FileEdited_Kind.MODIFIED, unifiedDiff: DIFF, added: 6, removed: 3, treeAfter: 't1' };
     this.log.append({ case: 'fileEdited', value }, this.item());
+    for (const file of changed(DIFF).filter(({ path }) => path !== value.path)) {
+      this.log.append({ case: 'fileEdited', value: { ...file, via: FileEdited_Via.COMMAND, treeAfter: 't2' } }, this.item());
+    }
+    this.log.append({ case: 'diffSnapshot', value: { added: 9, removed: 3, totalFiles: 5, tree: 't2' } });
   }
 
   private item(): string {

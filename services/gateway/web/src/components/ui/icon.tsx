@@ -18,6 +18,7 @@ const PATHS = {
   stop: 'M7 7h10v10H7z',
   pause: 'M8 6v12M16 6v12',
   play: 'M8 5l11 7-11 7z',
+  undo: 'M9 14l-5-5 5-5M4 9h10a5 5 0 0 1 0 10h-4',
   up: 'M12 19V5M6 11l6-6 6 6',
   grip: 'M9 6h.01M15 6h.01M9 12h.01M15 12h.01M9 18h.01M15 18h.01',
   more: 'M5 12h.01M12 12h.01M19 12h.01',

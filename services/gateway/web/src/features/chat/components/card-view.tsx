@@ -10,6 +10,7 @@ import { DiffBlock } from './diff-block';
 import { ErrorCard } from './error-card';
 import { PlanList } from './plan-list';
 import { PullRequestCard } from './pull-request-card';
+import { RewindLine } from './rewind-line';
 import { PlainLine, StatusLine, TurnDivider } from './thin-lines';
 import { ToolBlock } from './tool-card';
 import { UserMessage } from './user-message';
@@ -23,10 +24,10 @@ interface CardViewProps {
 /** One card; it renders again when its own card has changed, whatever happens around it. */
 export const CardView = memo(function CardView({ store, id, onRetry }: CardViewProps): ReactNode {
   const card = useCard(store, id);
-  return card === undefined ? null : look(card, store.sessionId, onRetry);
+  return card === undefined ? null : look(card, store, onRetry);
 });
 
-function look(card: Card, sessionId: string, onRetry: () => void): ReactNode {
+function look(card: Card, store: TimelineStore, onRetry: () => void): ReactNode {
   switch (card.kind) {
     case 'message':
       return <UserMessage card={card} />;
@@ -35,13 +36,15 @@ function look(card: Card, sessionId: string, onRetry: () => void): ReactNode {
     case 'command':
       return <CommandBlock card={card} />;
     case 'diff':
-      return <DiffBlock card={card} />;
+      return <DiffBlock card={card} store={store} />;
+    case 'rewind':
+      return <RewindLine card={card} store={store} />;
     case 'plan':
       return <PlanList card={card} />;
     case 'tool':
       return <ToolBlock card={card} />;
     case 'approval':
-      return <ApprovalCard card={card} sessionId={sessionId} />;
+      return <ApprovalCard card={card} sessionId={store.sessionId} />;
     case 'error':
       return <ErrorCard card={card} onRetry={onRetry} />;
     case 'status':

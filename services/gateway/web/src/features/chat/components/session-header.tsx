@@ -3,6 +3,7 @@ import { useConnectionState } from '@/lib/stream-context';
 import type { ConnectionState } from '@/lib/stream';
 import type { TimelineStore } from '../stores/timeline-store';
 import { useTopic } from '../stores/use-timeline';
+import { ChangesFact } from './changes-fact';
 import { phaseLook } from './phase';
 import { SandboxFacts } from './sandbox-facts';
 import { UsageFacts } from './usage-facts';
@@ -38,6 +39,7 @@ export function SessionHeader({ store, known, drawTitle, menu }: SessionHeaderPr
         )}
         {!demo && model !== '' && <span className="badge fact-extra">{model}</span>}
         {confinement !== '' && <SandboxFacts level={confinement} network={header.network} lacks={header.lacks} />}
+        <ChangesFact store={store} />
         <UsageFacts header={header} />
         <Connection />
         <span className={`pill pill-${phase.look}`} data-testid="status-phase" data-phase={phase.name} title={header.phaseMessage}>

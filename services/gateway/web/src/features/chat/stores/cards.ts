@@ -111,6 +111,15 @@ export interface TurnCard extends CardBase {
   readonly summary: string;
 }
 
+/** A person has put the files back to an earlier step. */
+export interface RewindCard extends CardBase {
+  readonly kind: 'rewind';
+  readonly files: number;
+  readonly left: readonly string[];
+  /** The checkpoint of how they were before; empty if it is not known. */
+  readonly undoId: string;
+}
+
 /** A plain line, also for kinds of events that this page does not know. */
 export interface LineCard extends CardBase {
   readonly kind: 'line';
@@ -132,4 +141,5 @@ export type Card =
   | StatusCard
   | PullRequestCard
   | TurnCard
+  | RewindCard
   | LineCard;

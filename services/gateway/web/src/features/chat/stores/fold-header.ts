@@ -21,6 +21,9 @@ function change(header: Header, event: Event): boolean {
     case 'sessionConfigured':
       header.settings = event.payload.value;
       return true;
+    case 'diffSnapshot':
+      header.soFar = event.payload.value;
+      return true;
     case 'titleChanged':
       header.title = event.payload.value.title;
       return true;

@@ -172,11 +172,16 @@ const FOLDERS: Folders = {
     timeline.turnKnown = true;
   },
 
+  checkpointCreated(timeline, event, value) {
+    if (value.reason !== 'rewind') return;
+    const undoId = value.checkpointId.startsWith('rewind-') ? value.checkpointId.replace('rewind-', 'before-') : '';
+    add(timeline, { ...base(event, `rewind:${event.seq}`), kind: 'rewind', files: value.files, left: value.left, undoId });
+  },
+
   // In the header; no card of their own.
   usage: nothing,
   titleChanged: nothing,
   sandboxChanged: nothing,
-  checkpointCreated: nothing,
   diffSnapshot: nothing,
 };
 

@@ -1,5 +1,5 @@
 import { NetworkMode, StatusChanged_Phase } from '@gen/lucid/sessions/v1/event_pb';
-import type { Channel, Event, SessionConfigured, Usage } from '@gen/lucid/sessions/v1/event_pb';
+import type { Channel, DiffSnapshot, Event, SessionConfigured, Usage } from '@gen/lucid/sessions/v1/event_pb';
 import type { ApprovalCard, Card, CommandCard, TextCard } from './cards';
 
 /** What of a session's state stands in the header, outside of the cards. */
@@ -26,6 +26,8 @@ export interface Header {
   calls: readonly ModelCall[];
   /** What a person last changed; undefined while the loaded log does not say. */
   settings: SessionConfigured | undefined;
+  /** All changes of the session; undefined while the loaded log does not say. */
+  soFar: DiffSnapshot | undefined;
 }
 
 /** One model call as it was paid for. */
@@ -139,6 +141,7 @@ function newHeader(): Header {
     budgetMicros: 0n,
     calls: [],
     settings: undefined,
+    soFar: undefined,
   };
 }
 

@@ -41,6 +41,26 @@ const started = (channel: Channel): Payload => ({ case: 'textStarted', value: { 
 const completed = (channel: Channel, text: string): Payload => ({ case: 'textCompleted', value: { channel, text } });
 const title = (text: string): Payload => ({ case: 'titleChanged', value: { title: text } });
 
+describe('changes', () => {
+  it('keeps what the session has changed so far', () => {
+    const timeline = play(...log({ case: 'diffSnapshot', value: { added: 1, totalFiles: 1 } }, { case: 'diffSnapshot', value: { added: 12, removed: 3, totalFiles: 4 } }));
+    expect([timeline.header.soFar?.added, timeline.header.soFar?.removed, timeline.header.soFar?.totalFiles]).toEqual([12, 3, 4]);
+    expect(timeline.cards).toEqual([]);
+  });
+
+  it('shows a rewind with the way to take it back, and no other checkpoint', () => {
+    const timeline = play(
+      ...log(
+        { case: 'checkpointCreated', value: { checkpointId: 'base', reason: 'base', tree: 't0' } },
+        { case: 'checkpointCreated', value: { checkpointId: 'before-k', reason: 'before_rewind', tree: 't2' } },
+        { case: 'checkpointCreated', value: { checkpointId: 'rewind-k', reason: 'rewind', tree: 't1', files: 2, left: ['build'] } },
+      ),
+    );
+    expect(only(timeline, 'rewind').map(({ files, left, undoId }) => [files, left, undoId])).toEqual([[2, ['build'], 'before-k']]);
+    expect(timeline.cards).toHaveLength(1);
+  });
+});
+
 describe('durable events', () => {
   it('takes the next, drops the known, asks again at a gap', () => {
     const timeline = newTimeline();
