@@ -9,9 +9,10 @@ from services.sandbox.backends.docker_shape import DockerOptions, shape
 from services.sandbox.backends.furnishing import DECLARED, TOOLS_LABEL, furnished, main, place_in
 from services.sandbox.backends.images import Image, accounts, is_allowed
 from services.sandbox.backends.toolbox import ROOT, program
+from services.sandbox.domain.limits import Limits
 from services.sandbox.settings import Settings
 
-OPTIONS = DockerOptions("/s", "lucid-sandbox:latest", "2g", 1.0, 100, "p-", "/workspace", "i")
+OPTIONS = DockerOptions("/s", "lucid-sandbox:latest", Limits(2**31, 1.0, 100, 0), "", "p-", "/workspace", "i")
 OURS = Image("sha256:1", True, {"PATH": "/image/bin", "A": "1"})
 
 
