@@ -1,9 +1,10 @@
 """The sandbox service as other services call it."""
 
 from collections.abc import AsyncGenerator, AsyncIterable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import grpc
+from lucid.sandbox.v1 import commands_pb2 as cpb
 from lucid.sandbox.v1 import files_pb2 as fpb
 from lucid.sandbox.v1 import images_pb2, sandbox_pb2_grpc
 from lucid.sandbox.v1 import sandbox_pb2 as pb
@@ -56,27 +57,55 @@ class SandboxClient:
 
     async def run_command(self, request: pb.RunCommandRequest) -> AsyncGenerator[pb.RunCommandResponse, None]:
         """See the proto. A broken stream is taken up again from the last byte that came; Started comes once."""
-        current = pb.RunCommandRequest()
-        current.CopyFrom(request)
-        is_started = False
-        attempt = 0
-        while True:
-            try:
-                async for response in self._stub.RunCommand(current, metadata=self._metadata):
-                    attempt = 0
-                    if response.HasField("output"):
-                        current.from_offset = response.output.offset + len(response.output.data)
-                    if not (is_started and response.HasField("started")):
-                        yield response
-                    is_started = True
-                return
-            except grpc.RpcError as error:
-                refusal = from_rpc_error(error)
-                # A refusal with a reason of its own is an answer; only a transport that failed is tried again.
-                if refusal.reason != "UNAVAILABLE" or attempt == RETRY_ATTEMPTS:
-                    raise refusal from error
-            await backoff(attempt)
-            attempt += 1
+        async for response in resumed(self._stub.RunCommand, request, self._metadata):
+            yield response
+
+    async def attach_command(self, request: cpb.AttachCommandRequest) -> AsyncGenerator[pb.AttachCommandResponse, None]:
+        """See the proto. Resumed as `run_command` is."""
+        async for response in resumed(self._stub.AttachCommand, request, self._metadata):
+            yield response
+
+    async def open_terminal(self, request: cpb.OpenTerminalRequest) -> AsyncGenerator[cpb.OpenTerminalResponse, None]:
+        """See the proto. Resumed as `run_command` is."""
+        async for response in resumed(self._stub.OpenTerminal, request, self._metadata):
+            yield response
+
+    async def write_stdin(self, request: cpb.WriteStdinRequest) -> cpb.WriteStdinResponse:
+        """See the proto."""
+        return await unary(lambda: self._stub.WriteStdin(request, timeout=CALL_SECONDS, metadata=self._metadata))
+
+    async def close_stdin(self, request: cpb.CloseStdinRequest) -> cpb.CloseStdinResponse:
+        """See the proto."""
+        return await unary(lambda: self._stub.CloseStdin(request, timeout=CALL_SECONDS, metadata=self._metadata))
+
+    async def signal_command(self, request: cpb.SignalCommandRequest) -> cpb.SignalCommandResponse:
+        """See the proto."""
+        return await unary(lambda: self._stub.SignalCommand(request, timeout=CALL_SECONDS, metadata=self._metadata))
+
+    async def list_commands(self, request: cpb.ListCommandsRequest) -> pb.ListCommandsResponse:
+        """See the proto."""
+        return await unary(lambda: self._stub.ListCommands(request, timeout=CALL_SECONDS, metadata=self._metadata))
+
+    async def read_command_log(self, request: cpb.ReadCommandLogRequest) -> pb.ReadCommandLogResponse:
+        """See the proto."""
+        seconds = CALL_SECONDS + request.wait_ms / 1000
+        return await unary(lambda: self._stub.ReadCommandLog(request, timeout=seconds, metadata=self._metadata))
+
+    async def write_terminal(self, request: cpb.WriteTerminalRequest) -> cpb.WriteTerminalResponse:
+        """See the proto."""
+        return await unary(lambda: self._stub.WriteTerminal(request, timeout=CALL_SECONDS, metadata=self._metadata))
+
+    async def resize_terminal(self, request: cpb.ResizeTerminalRequest) -> cpb.ResizeTerminalResponse:
+        """See the proto."""
+        return await unary(lambda: self._stub.ResizeTerminal(request, timeout=CALL_SECONDS, metadata=self._metadata))
+
+    async def close_terminal(self, request: cpb.CloseTerminalRequest) -> cpb.CloseTerminalResponse:
+        """See the proto."""
+        return await unary(lambda: self._stub.CloseTerminal(request, timeout=CALL_SECONDS, metadata=self._metadata))
+
+    async def list_terminals(self, request: cpb.ListTerminalsRequest) -> cpb.ListTerminalsResponse:
+        """See the proto."""
+        return await unary(lambda: self._stub.ListTerminals(request, timeout=CALL_SECONDS, metadata=self._metadata))
 
     async def stop_command(self, request: pb.StopCommandRequest) -> pb.StopCommandResponse:
         """See the proto."""
@@ -198,6 +227,31 @@ class SandboxClient:
     async def get_status(self, request: pb.GetStatusRequest) -> pb.GetStatusResponse:
         """See the proto."""
         return await unary(lambda: self._stub.GetStatus(request, timeout=CALL_SECONDS, metadata=self._metadata))
+
+
+async def resumed(method: Any, request: Any, metadata: Metadata) -> AsyncGenerator[Any, None]:
+    """A stream with `started`, `output` and an end, taken up again from the last byte that came; Started comes once."""
+    current = type(request)()
+    current.CopyFrom(request)
+    is_started = False
+    attempt = 0
+    while True:
+        try:
+            async for response in method(current, metadata=metadata):
+                attempt = 0
+                if response.HasField("output"):
+                    current.from_offset = response.output.offset + len(response.output.data)
+                if not (is_started and response.HasField("started")):
+                    yield response
+                is_started = True
+            return
+        except grpc.RpcError as error:
+            refusal = from_rpc_error(error)
+            # A refusal with a reason of its own is an answer; only a transport that failed is tried again.
+            if refusal.reason != "UNAVAILABLE" or attempt == RETRY_ATTEMPTS:
+                raise refusal from error
+        await backoff(attempt)
+        attempt += 1
 
 
 async def _streamed(call: AsyncIterable[Response]) -> AsyncGenerator[Response, None]:

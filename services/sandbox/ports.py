@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+from services.sandbox.domain.commands import CommandPage, InputOrder, LogPart, LogQuery, SignalOrder
 from services.sandbox.domain.enclosure import Expected, Finding
 from services.sandbox.domain.files import (
     ChangeOrder,
@@ -47,6 +48,7 @@ from services.sandbox.domain.models import (
     Tree,
 )
 from services.sandbox.domain.network import NOTHING_ALLOWED, NetworkChoice
+from services.sandbox.domain.terminals import TerminalFrame, TerminalOrder, TerminalView, Typing
 
 
 class Attachment(Protocol):
@@ -173,6 +175,39 @@ class Guest(Protocol):
 
     async def stop(self, command_id: str) -> int:
         """Ends a command, or all for the empty id; how many processes that were."""
+
+    def attach(self, command_id: str, from_offset: int) -> AsyncGenerator[Frame, None]:
+        """As `run`, for one that was started. Raises CommandNotFound."""
+
+    async def write_stdin(self, order: InputOrder) -> int:
+        """Bytes accepted so far. Raises CommandNotFound, InputClosed, InputGap."""
+
+    async def close_stdin(self, command_id: str, epoch: int) -> None:
+        """Ends its input. Raises CommandNotFound."""
+
+    async def signal_command(self, order: SignalOrder) -> int:
+        """How many processes got it. Raises CommandNotFound."""
+
+    async def list_commands(self, page_size: int, page_token: str, active_only: bool) -> CommandPage:
+        """Newest first."""
+
+    async def read_command_log(self, query: LogQuery) -> LogPart:
+        """A part of the kept output. Raises CommandNotFound."""
+
+    def open_terminal(self, order: TerminalOrder) -> AsyncGenerator[TerminalFrame, None]:
+        """Started, outputs, exit. Leaving the iteration leaves it open. Raises TerminalNotFound, SandboxBusy."""
+
+    async def write_terminal(self, typing: Typing) -> int:
+        """This writer's bytes accepted so far. Raises TerminalNotFound, InputClosed, InputGap."""
+
+    async def resize_terminal(self, terminal_id: str, columns: int, rows: int) -> None:
+        """Changes its size. Raises TerminalNotFound."""
+
+    async def close_terminal(self, terminal_id: str) -> None:
+        """Ends it, if it is there."""
+
+    async def list_terminals(self) -> tuple[TerminalView, ...]:
+        """Those that are open."""
 
     async def read_file(self, path: str, offset: int, limit: int) -> FileRange:
         """A range of a file."""

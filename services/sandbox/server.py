@@ -40,7 +40,9 @@ _FILES_TO_LOOK_AT = {
     *("ListTree", "ReadFile", "StatFile", "DownloadFile"),
     *("SearchFiles", "WatchFiles", "ExportArchive"),
 }
-_USER = frozenset({"GetSandbox", *_FILES_TO_LOOK_AT})
+_COMMANDS_TO_LOOK_AT = {"AttachCommand", "ListCommands", "ReadCommandLog"}
+_TERMINALS = {"OpenTerminal", "WriteTerminal", "ResizeTerminal", "CloseTerminal", "ListTerminals"}
+_USER = frozenset({"GetSandbox", *_FILES_TO_LOOK_AT, *_COMMANDS_TO_LOOK_AT, *_TERMINALS})
 log = get_logger(__name__)
 
 
@@ -140,7 +142,8 @@ def _fleet(settings: Settings, instance: str, egress: EgressProxy) -> SandboxFle
     data_dir = settings.data_dir.resolve()
     trust = read_trust(settings.ca_file)
     folders = RunFolders(data_dir, trust.files)
-    return SandboxFleet(launchers, Doorways(relay, egress, trust), folders, ControlSockets(data_dir))
+    doors = Doorways(relay, egress, trust)
+    return SandboxFleet(launchers, doors, folders, ControlSockets(data_dir), settings.output_limit)
 
 
 def _instance(data_dir: Path) -> str:

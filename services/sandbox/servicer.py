@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import Any, TypeAlias
 
 import grpc
+from lucid.sandbox.v1 import commands_pb2 as cpb
 from lucid.sandbox.v1 import files_pb2 as fpb
 from lucid.sandbox.v1 import images_pb2, sandbox_pb2_grpc
 from lucid.sandbox.v1 import sandbox_pb2 as pb
@@ -14,11 +15,14 @@ from lucid.sandbox.v1 import snapshots_pb2 as spb
 from services.rpc.identity import current_caller
 from services.rpc.paging import page_size
 from services.sandbox import convert
-from services.sandbox.convert import files, snapshots
+from services.sandbox.convert import commands, files, snapshots, terminals
 from services.sandbox.convert.confinement import status_to_proto
 from services.sandbox.convert.network import network_from_proto
 from services.sandbox.domain.models import RestoreOrder
 from services.sandbox.ports import Ports
+from services.sandbox.usecases.attach_command import attach_command
+from services.sandbox.usecases.close_stdin import close_stdin
+from services.sandbox.usecases.close_terminal import close_terminal
 from services.sandbox.usecases.configure_sandbox import configure_sandbox
 from services.sandbox.usecases.create_sandbox import SandboxOrder, create_sandbox
 from services.sandbox.usecases.create_snapshot import create_snapshot
@@ -30,21 +34,29 @@ from services.sandbox.usecases.export_archive import export_archive
 from services.sandbox.usecases.get_sandbox import get_sandbox
 from services.sandbox.usecases.get_status import get_status
 from services.sandbox.usecases.import_archive import import_archive
+from services.sandbox.usecases.list_commands import list_commands
 from services.sandbox.usecases.list_images import list_images
 from services.sandbox.usecases.list_snapshots import list_snapshots
+from services.sandbox.usecases.list_terminals import list_terminals
 from services.sandbox.usecases.list_tree import list_tree
 from services.sandbox.usecases.make_directory import make_directory
 from services.sandbox.usecases.move_file import move_file
+from services.sandbox.usecases.open_terminal import open_terminal
+from services.sandbox.usecases.read_command_log import read_command_log
 from services.sandbox.usecases.read_file import read_file
 from services.sandbox.usecases.remove_file import remove_file
+from services.sandbox.usecases.resize_terminal import resize_terminal
 from services.sandbox.usecases.restore_snapshot import restore_snapshot
 from services.sandbox.usecases.run_command import run_command
 from services.sandbox.usecases.search_files import search_files
+from services.sandbox.usecases.signal_command import signal_command
 from services.sandbox.usecases.stat_file import stat_file
 from services.sandbox.usecases.stop_command import stop_command
 from services.sandbox.usecases.watch_files import watch_files
 from services.sandbox.usecases.write_file import write_file
 from services.sandbox.usecases.write_file_part import write_file_part
+from services.sandbox.usecases.write_stdin import write_stdin
+from services.sandbox.usecases.write_terminal import write_terminal
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
@@ -116,6 +128,76 @@ class SandboxServicer(sandbox_pb2_grpc.SandboxServiceServicer):
         """See the proto."""
         ended = await stop_command(self._ports, _user_id(), request.sandbox_id, request.command_id)
         return pb.StopCommandResponse(ended=ended)
+
+    async def AttachCommand(
+        self, request: cpb.AttachCommandRequest, context: Context
+    ) -> AsyncIterator[pb.AttachCommandResponse]:
+        """See the proto."""
+        frames = attach_command(self._ports, _user_id(), request.sandbox_id, request.command_id, request.from_offset)
+        async with contextlib.aclosing(frames):
+            async for frame in frames:
+                yield commands.attached_to_proto(frame)
+
+    async def WriteStdin(self, request: cpb.WriteStdinRequest, context: Context) -> cpb.WriteStdinResponse:
+        """See the proto."""
+        order = commands.input_from_proto(request)
+        accepted = await write_stdin(self._ports, _user_id(), request.sandbox_id, order)
+        return cpb.WriteStdinResponse(accepted=accepted)
+
+    async def CloseStdin(self, request: cpb.CloseStdinRequest, context: Context) -> cpb.CloseStdinResponse:
+        """See the proto."""
+        await close_stdin(self._ports, _user_id(), request.sandbox_id, request.command_id, request.epoch)
+        return cpb.CloseStdinResponse()
+
+    async def SignalCommand(self, request: cpb.SignalCommandRequest, context: Context) -> cpb.SignalCommandResponse:
+        """See the proto."""
+        order = commands.signal_from_proto(request)
+        signalled = await signal_command(self._ports, _user_id(), request.sandbox_id, order)
+        return cpb.SignalCommandResponse(signalled=signalled)
+
+    async def ListCommands(self, request: cpb.ListCommandsRequest, context: Context) -> pb.ListCommandsResponse:
+        """See the proto."""
+        page = await list_commands(
+            self._ports, _user_id(), request.sandbox_id, request.page_size, request.page_token, request.active_only
+        )
+        return commands.page_to_proto(page)
+
+    async def ReadCommandLog(self, request: cpb.ReadCommandLogRequest, context: Context) -> pb.ReadCommandLogResponse:
+        """See the proto."""
+        query = commands.log_query_from_proto(request)
+        part = await read_command_log(self._ports, _user_id(), request.sandbox_id, query)
+        return commands.log_part_to_proto(part)
+
+    async def OpenTerminal(
+        self, request: cpb.OpenTerminalRequest, context: Context
+    ) -> AsyncIterator[cpb.OpenTerminalResponse]:
+        """See the proto."""
+        order = terminals.terminal_from_proto(request)
+        frames = open_terminal(self._ports, _user_id(), request.sandbox_id, order)
+        async with contextlib.aclosing(frames):
+            async for frame in frames:
+                yield terminals.terminal_frame_to_proto(frame)
+
+    async def WriteTerminal(self, request: cpb.WriteTerminalRequest, context: Context) -> cpb.WriteTerminalResponse:
+        """See the proto."""
+        typing = terminals.typing_from_proto(request)
+        accepted = await write_terminal(self._ports, _user_id(), request.sandbox_id, typing)
+        return cpb.WriteTerminalResponse(accepted=accepted)
+
+    async def ResizeTerminal(self, request: cpb.ResizeTerminalRequest, context: Context) -> cpb.ResizeTerminalResponse:
+        """See the proto."""
+        size = (request.columns, request.rows)
+        await resize_terminal(self._ports, _user_id(), request.sandbox_id, request.terminal_id, *size)
+        return cpb.ResizeTerminalResponse()
+
+    async def CloseTerminal(self, request: cpb.CloseTerminalRequest, context: Context) -> cpb.CloseTerminalResponse:
+        """See the proto."""
+        await close_terminal(self._ports, _user_id(), request.sandbox_id, request.terminal_id)
+        return cpb.CloseTerminalResponse()
+
+    async def ListTerminals(self, request: cpb.ListTerminalsRequest, context: Context) -> cpb.ListTerminalsResponse:
+        """See the proto."""
+        return terminals.terminals_to_proto(await list_terminals(self._ports, _user_id(), request.sandbox_id))
 
     async def ListTree(self, request: pb.ListTreeRequest, context: Context) -> pb.ListTreeResponse:
         """See the proto."""

@@ -7,13 +7,16 @@ from pathlib import Path
 from services.sandbox.domain.limits import Limits, size_of
 from services.sandbox.domain.network import NOTHING_ALLOWED, HostRule, NetworkChoice, NetworkMode, host_rule
 
+UNITS = {"b": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
+LONGEST_OUTPUT = 4 * 1024**3
 BACKENDS = ("auto", "docker", "bubblewrap", "process")
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Sizes like "2g", `cpu_limit` in cores. Empty `database_url`: SQLite in the data folder.
+    """Sizes like "2g", `cpu_limit` in cores, `output_limit` in bytes. Empty `database_url`: SQLite in the data folder.
 
+    Empty `database_url`: SQLite in the data folder.
     `images`: those that may be asked for besides `image`; `*` in one stands for any characters. `toolbox_image`: what
     the toolbox is made of; empty: `image`, else the one of our recipe.
     """
@@ -34,6 +37,7 @@ class Settings:
     pids_limit: int = 512
     disk_limit: str = "10g"
     runtime: str = ""
+    output_limit: int = 512 * 1024 * 1024
     container_prefix: str = "lucid-sandbox-"
     workspace: str = "/workspace"
     docker_socket: str = "/var/run/docker.sock"
@@ -64,6 +68,7 @@ class Settings:
             pids_limit=int(env.get("SANDBOX_PIDS_LIMIT") or cls.pids_limit),
             disk_limit=env.get("SANDBOX_DISK_LIMIT") or cls.disk_limit,
             runtime=env.get("SANDBOX_RUNTIME", ""),
+            output_limit=_bytes("SANDBOX_OUTPUT_LIMIT", env.get("SANDBOX_OUTPUT_LIMIT") or str(cls.output_limit)),
             container_prefix=env.get("SANDBOX_CONTAINER_PREFIX") or cls.container_prefix,
             workspace=env.get("WORKSPACE_MOUNT_PATH") or cls.workspace,
             docker_socket=_socket(env.get("DOCKER_HOST") or f"unix://{cls.docker_socket}"),
@@ -96,6 +101,15 @@ class Settings:
 def data_dir_of(env: Mapping[str, str]) -> Path:
     """Where everything lies; all that ending sandboxes needs to know."""
     return Path(env.get("LUCID_DATA_DIR") or "data").resolve()
+
+
+def _bytes(name: str, text: str) -> int:
+    """As Docker writes it: 512m is 512 MiB."""
+    number, unit = (text[:-1], text[-1].lower()) if text[-1:].isalpha() else (text, "b")
+    if not number.isdecimal() or unit not in UNITS or not 0 < int(number) * UNITS[unit] < LONGEST_OUTPUT:
+        msg = f"{name} is {text!r}; it can be a number of bytes below 4g, such as 512m"
+        raise ValueError(msg)
+    return int(number) * UNITS[unit]
 
 
 def _backend(name: str) -> str:

@@ -10,12 +10,14 @@ from services.sessions.domain.conversation import ModelRequest, Piece, UsagePiec
 from services.sessions.domain.models import Change, Confirmation, Lease, Leftover, Repository, Request, SessionRecord
 from services.sessions.domain.work import (
     CommandFrame,
+    CommandLog,
     Confinement,
     DiffForm,
     DiffPart,
     FileContent,
     FileEdit,
     Gate,
+    LogPart,
     Push,
     Restored,
     Snapshot,
@@ -156,9 +158,15 @@ class Workspace(Protocol):
         again on its kept workspace. Safe to repeat."""
 
     def run(
-        self, record: SessionRecord, key: str, command: str, timeout_ms: int, cwd: str = ""
+        self, record: SessionRecord, key: str, command: str, timeout_ms: int, cwd: str = "", background: bool = False
     ) -> AsyncGenerator[CommandFrame, None]:
-        """Starts a command at most once per key, or attaches to it; CommandBegun first, CommandEnded last."""
+        """Starts a command at most once per key, or attaches to it; CommandBegun first, CommandEnded last.
+
+        In the `background` it ends as DETACHED as soon as it runs.
+        """
+
+    async def read_log(self, record: SessionRecord, key: str, part: LogPart) -> CommandLog:
+        """A part of a command's output, while the sandbox lives."""
 
     async def stop(self, record: SessionRecord, key: str) -> None:
         """Ends a command (empty key: all of them) with every process it started."""

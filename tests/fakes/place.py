@@ -21,6 +21,7 @@ from services.sessions.domain.work import (
     CommandBlocked,
     CommandEnded,
     CommandFrame,
+    CommandLog,
     CommandOutput,
     Confinement,
     CreateFile,
@@ -29,6 +30,7 @@ from services.sessions.domain.work import (
     FileContent,
     FileEdit,
     Gate,
+    LogPart,
     Push,
     ReplaceText,
     Restored,
@@ -39,6 +41,7 @@ from services.sessions.domain.work import (
 from tests.fakes.images import Images
 
 SESSION = "ses_01TEST000000000000000000"
+DETACHED = CommandCompleted.REASON_DETACHED
 
 
 @dataclass
@@ -65,6 +68,8 @@ class Place(Images):
     starts: list[str] = field(default_factory=list)
     edits: list[str] = field(default_factory=list)
     cwds: list[str] = field(default_factory=list)
+    running: set[str] = field(default_factory=set)
+    stopped: set[str] = field(default_factory=set)
     trees: dict[str, dict[str, str]] = field(default_factory=dict)
     restored: dict[str, str] = field(default_factory=dict)
     pushed: list[Push] = field(default_factory=list)
@@ -88,7 +93,7 @@ class Place(Images):
         )
 
     async def run(
-        self, record: SessionRecord, key: str, command: str, timeout_ms: int, cwd: str = ""
+        self, record: SessionRecord, key: str, command: str, timeout_ms: int, cwd: str = "", background: bool = False
     ) -> AsyncGenerator[CommandFrame, None]:
         await self._reach()
         attached = key in self.starts
@@ -98,6 +103,10 @@ class Place(Images):
             self._ended[key] = self._start(self.commands(command))
         yield CommandBegun("/workspace/teatime", attached)
         ended = self._ended[key]
+        if background and key not in self.stopped:
+            self.running.add(key)
+            yield CommandEnded(CommandCompleted(reason=DETACHED, head=ended.completed.head))
+            return
         half = len(ended.completed.head) // 2
         yield CommandOutput(0, ended.completed.head[:half])
         if self.hang:
@@ -119,8 +128,23 @@ class Place(Images):
             completed.exit_code = ran.exit_code
         return CommandEnded(completed, blocked=ran.blocked)
 
+    async def read_log(self, record: SessionRecord, key: str, part: LogPart) -> CommandLog:
+        await self._reach()
+        if key not in self._ended:
+            raise ToolFailure("COMMAND_NOT_FOUND", "No command was started under this id.")
+        completed = self._ended[key].completed
+        start = max(0, completed.total_bytes - part.limit) if part.offset is None else part.offset
+        data = completed.head[start : start + part.limit]
+        is_running = key in self.running
+        return CommandLog(data, start, completed.total_bytes, None if is_running else completed, int(is_running))
+
     async def stop(self, record: SessionRecord, key: str) -> None:
         self.hang = False
+        for each in self.running & ({key} if key else self.running):
+            self.running.discard(each)
+            self.stopped.add(each)
+            self._ended[each].completed.reason = CommandCompleted.REASON_STOPPED
+            self._ended[each].completed.ClearField("end")
 
     async def read(self, record: SessionRecord, path: str, offset: int = 0, limit: int = 0) -> FileContent:
         await self._reach()
@@ -199,7 +223,8 @@ class Place(Images):
         return wanted
 
     async def open_gate(self, record: SessionRecord) -> Gate:
-        return Gate("local", "lucid/teatime", "http://x/lucid/teatime.git", "main", "http://x", f"lucid/{SESSION}/", ())
+        prefix = f"lucid/{record.session_id}/"
+        return Gate("local", "lucid/teatime", "http://x/lucid/teatime.git", "main", "http://x", prefix, ())
 
     async def close_gate(self, record: SessionRecord) -> None:
         pass

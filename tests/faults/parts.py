@@ -119,12 +119,18 @@ def parts(points: Points, records: Records, sabotage: str) -> Parts:
             return made
 
         async def run(
-            self, record: SessionRecord, key: str, command: str, timeout_ms: int, cwd: str = ""
+            self,
+            record: SessionRecord,
+            key: str,
+            command: str,
+            timeout_ms: int,
+            cwd: str = "",
+            background: bool = False,
         ) -> AsyncGenerator[CommandFrame, None]:
             session, shown = record.session_id, False
             await points.reach("command", session)
             key = new_id("itm") if sabotage == "keys" else key
-            async with aclosing(super().run(_as_owner(record), key, command, timeout_ms, cwd)) as frames:
+            async with aclosing(super().run(_as_owner(record), key, command, timeout_ms, cwd, background)) as frames:
                 async for frame in frames:
                     if isinstance(frame, CommandBegun):
                         records.write("run", session=session, lease=record.lease_epoch, attached=frame.attached)

@@ -207,6 +207,11 @@ def known_words(**more: list[Any]) -> dict[str, list[Any]]:
         "before_seq": few,
         "last_n": few,
         "epoch": [0, 1, 1, 1],
+        "terminal_id": ids("ter", 10),
+        "writer_id": ids("wri", 3),
+        "columns": few[:5],
+        "rows": few[:5],
+        "wait_ms": few[:5],
         "page_token": [""],
         **more,
     }

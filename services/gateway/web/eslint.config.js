@@ -3,7 +3,7 @@ import importX from 'eslint-plugin-import-x';
 import hooks from 'eslint-plugin-react-hooks';
 import tseslint from 'typescript-eslint';
 
-const features = ['accounts', 'chat', 'connections', 'files', 'pulls', 'repos', 'sessions'];
+const features = ['accounts', 'chat', 'connections', 'files', 'pulls', 'repos', 'sessions', 'terminals'];
 
 // Imports go one way: lib and components <- features <- app; a feature knows no other feature.
 const zones = [

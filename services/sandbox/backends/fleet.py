@@ -35,7 +35,15 @@ class _Member:
 class SandboxFleet:
     """See ports.Fleet."""
 
-    def __init__(self, launchers: Launchers, doors: Doorways, folders: RunFolders, control: ControlSockets) -> None:
+    def __init__(
+        self,
+        launchers: Launchers,
+        doors: Doorways,
+        folders: RunFolders,
+        control: ControlSockets,
+        output_limit: int,
+    ) -> None:
+        self._output_limit = output_limit
         self._control = control
         self._checkups = Checkups()
         self._launchers = launchers
@@ -293,6 +301,7 @@ class SandboxFleet:
             "disk_limit": place.disk_limit,
             "env": {**place.variables, **sandbox.env, **_variables(place), **self._doors.variables(place)},
             "bash": list(place.bash),
+            "output_limit": self._output_limit,
         }
 
     async def _remove(self, launcher: Launcher, sandbox_id: str, keep_workspace: bool) -> None:

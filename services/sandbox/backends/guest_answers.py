@@ -3,6 +3,11 @@
 from datetime import UTC, datetime
 from typing import Any
 
+from services.rpc.errors import LucidError
+from services.rpc.logs import get_logger
+from services.sandbox.backends import frames
+from services.sandbox.domain.commands import CommandPage, CommandState, CommandView, LogPart
+from services.sandbox.domain.errors import ATTACKS, BY_REASON, HelperFailed
 from services.sandbox.domain.models import (
     CreateFile,
     Edited,
@@ -18,6 +23,21 @@ from services.sandbox.domain.models import (
     Totals,
 )
 from services.sandbox.domain.network import BlockedCall, BlockReason
+
+log = get_logger(__name__)
+
+
+def opened(kind: int, payload: bytes) -> tuple[dict[str, Any], bytes]:
+    """An answer's fields and what lies beside them; a refusal is raised."""
+    fields, blob = frames.unpack(payload)
+    if kind == frames.ERROR:
+        if trace := fields.get("trace"):
+            log.error("sandbox helper failed", extra={"trace": str(trace)[-2000:]})
+        refusal: type[LucidError] = BY_REASON.get(str(fields.get("reason")), HelperFailed)
+        if refusal in ATTACKS:
+            log.warning("a file call was refused", extra={"reason": refusal.reason, "cause": fields.get("message")})
+        raise refusal(str(fields.get("message", "")))
+    return fields, blob
 
 
 def note_of(fields: dict[str, Any]) -> Started | BlockedCall:
@@ -40,6 +60,40 @@ def exit_of(fields: dict[str, Any], blob: bytes) -> Exit:
         tail=blob[fields["head"] :],
         cwd_after=fields["cwd_after"],
         left_running=fields["left_running"],
+    )
+
+
+def command_of(fields: dict[str, Any]) -> CommandView:
+    """A command as it is now."""
+    ended, count = fields["exit"], fields["processes"]
+    state = CommandState.LEFT_RUNNING if count else CommandState.ENDED
+    return CommandView(
+        command_id=fields["id"],
+        command=fields["command"],
+        cwd=fields["cwd"],
+        state=CommandState.RUNNING if fields["runs"] else state,
+        background=fields["background"],
+        start_time=datetime.fromtimestamp(fields["at"], UTC) if fields["at"] else None,
+        exit=exit_of(ended, b"") if ended else None,
+        total_bytes=fields["total"],
+        processes=count,
+    )
+
+
+def page_of(fields: dict[str, Any]) -> CommandPage:
+    """A page of commands."""
+    return CommandPage(tuple(map(command_of, fields["commands"])), fields["next"])
+
+
+def log_part_of(fields: dict[str, Any], data: bytes) -> LogPart:
+    """A part of a command's output."""
+    return LogPart(
+        data=data,
+        offset=fields["offset"],
+        total_bytes=fields["total"],
+        head_end=fields["head_end"],
+        tail_start=fields["tail_start"],
+        command=command_of(fields["command"]),
     )
 
 

@@ -9,16 +9,15 @@ from services.rpc.errors import LucidError
 from services.rpc.logs import get_logger
 from services.sandbox.backends import frames, guest_answers
 from services.sandbox.backends.guest_files import HelperFiles
-from services.sandbox.domain.errors import ATTACKS, BY_REASON, GuestLost, HelperFailed
+from services.sandbox.backends.helper_commands import CommandCalls
+from services.sandbox.backends.helper_terminals import TerminalCalls
+from services.sandbox.domain.errors import GuestLost
 from services.sandbox.domain.models import (
-    CommandOrder,
     DiffOrder,
     DiffPart,
     Edited,
     EditOrder,
     FileRange,
-    Frame,
-    Output,
     RecordedTree,
     Restored,
     RestoreOrder,
@@ -30,13 +29,12 @@ from services.sandbox.ports import Attachment
 
 CALL_SECONDS = 300.0
 HELLO_SECONDS = 20.0
-STOP_SECONDS = 10.0
 END_SECONDS = 8.0
 log = get_logger(__name__)
 Answer = tuple[int, bytes]
 
 
-class Helper:
+class Helper(CommandCalls, TerminalCalls):
     """A guest (see ports). One task reads; each call has a queue."""
 
     def __init__(self, attachment: Attachment) -> None:
@@ -72,46 +70,6 @@ class Helper:
         except LucidError:
             return False
         return False
-
-    async def run(self, order: CommandOrder) -> AsyncGenerator[Frame, None]:
-        """See ports.Guest."""
-        request = {
-            "op": "run",
-            "id": order.command_id,
-            "command": order.command,
-            "timeout": order.timeout,
-            "cwd": order.cwd,
-            "from": order.from_offset,
-            "attach_only": order.attach_only,
-            "epoch": order.epoch,
-        }
-        stream, queue = await self._open(request)
-        finished = False
-        try:
-            while True:
-                kind, payload = await self._next(queue)
-                if kind == frames.NOTE:
-                    fields, _ = frames.unpack(payload)
-                    yield guest_answers.note_of(fields)
-                elif kind == frames.DATA:
-                    (offset,) = frames.OFFSET.unpack_from(payload)
-                    data = payload[frames.OFFSET.size :]
-                    yield Output(offset, data)
-                    await self._send(frames.frame(stream, frames.CREDIT, frames.SIZE.pack(len(data))))
-                else:
-                    finished = True
-                    yield guest_answers.exit_of(*_answer(kind, payload))
-                    return
-        finally:
-            self._calls.pop(stream, None)
-            if not finished and not self.lost.is_set():
-                with contextlib.suppress(GuestLost):
-                    await self._send(frames.frame(stream, frames.CANCEL))
-
-    async def stop(self, command_id: str) -> int:
-        """See ports.Guest."""
-        fields, _ = await self._call({"op": "stop", "id": command_id}, seconds=STOP_SECONDS)
-        return int(fields["ended"])
 
     async def note_blocked(self, connection: int, call: BlockedCall) -> None:
         """Tells the command that has made the connection. Nothing where the helper is gone or knows no such thing."""
@@ -171,7 +129,7 @@ class Helper:
             while not finished:
                 kind, payload = await self._next(queue)
                 finished = kind != frames.NOTE
-                yield _answer(kind, payload)
+                yield guest_answers.opened(kind, payload)
                 if not finished:
                     await self._send(frames.frame(stream, frames.CREDIT, frames.SIZE.pack(len(payload))))
         finally:
@@ -186,12 +144,29 @@ class Helper:
         stream, queue = await self._open(request, blob)
         try:
             async with asyncio.timeout(seconds):
-                return _answer(*await self._next(queue))
+                return guest_answers.opened(*await self._next(queue))
         except TimeoutError:
             await self.close()  # it is greeted anew, and replaced if it does not answer to that either
             raise GuestLost("The sandbox does not answer.") from None
         finally:
             self._calls.pop(stream, None)
+
+    async def _follow(self, request: dict[str, Any]) -> AsyncGenerator[tuple[int, bytes], None]:
+        stream, queue = await self._open(request)
+        finished = False
+        try:
+            while not finished:
+                kind, payload = await self._next(queue)
+                finished = kind not in (frames.NOTE, frames.DATA)
+                yield kind, payload
+                if kind == frames.DATA:
+                    size = frames.SIZE.pack(len(payload) - frames.OFFSET.size)
+                    await self._send(frames.frame(stream, frames.CREDIT, size))
+        finally:
+            self._calls.pop(stream, None)
+            if not finished and not self.lost.is_set():
+                with contextlib.suppress(GuestLost):
+                    await self._send(frames.frame(stream, frames.CANCEL))
 
     async def _open(self, request: dict[str, Any], blob: bytes = b"") -> tuple[int, asyncio.Queue[Answer | None]]:
         if self.lost.is_set():
@@ -231,15 +206,3 @@ class Helper:
             self.lost.set()
             for queue in self._calls.values():
                 queue.put_nowait(None)
-
-
-def _answer(kind: int, payload: bytes) -> tuple[dict[str, Any], bytes]:
-    fields, blob = frames.unpack(payload)
-    if kind == frames.ERROR:
-        if trace := fields.get("trace"):
-            log.error("sandbox helper failed", extra={"trace": str(trace)[-2000:]})
-        refusal: type[LucidError] = BY_REASON.get(str(fields.get("reason")), HelperFailed)
-        if refusal in ATTACKS:
-            log.warning("a file call was refused", extra={"reason": refusal.reason, "cause": fields.get("message")})
-        raise refusal(str(fields.get("message", "")))
-    return fields, blob

@@ -42,7 +42,9 @@ REASONS = {
     ExitReason.STOPPED: pb.RunCommandResponse.Exit.REASON_STOPPED,
     ExitReason.OOM: pb.RunCommandResponse.Exit.REASON_OOM,
     ExitReason.SANDBOX_LOST: pb.RunCommandResponse.Exit.REASON_SANDBOX_LOST,
+    ExitReason.DETACHED: pb.RunCommandResponse.Exit.REASON_DETACHED,
     ExitReason.LIMIT: pb.RunCommandResponse.Exit.REASON_LIMIT,
+    ExitReason.DISK: pb.RunCommandResponse.Exit.REASON_DISK,
 }
 MAX_ENV_BYTES = 64 * 1024
 
@@ -105,6 +107,8 @@ def command_from_proto(request: pb.RunCommandRequest) -> CommandOrder:
         from_offset=request.from_offset,
         attach_only=request.attach_only,
         epoch=request.epoch,
+        stdin=request.stdin,
+        background=request.background,
     )
 
 
@@ -118,10 +122,11 @@ def frame_to_proto(frame: Frame) -> pb.RunCommandResponse:
         return pb.RunCommandResponse(output=output)
     if isinstance(frame, BlockedCall):
         return pb.RunCommandResponse(blocked=blocked_to_proto(frame))
-    return pb.RunCommandResponse(exit=_exit_to_proto(frame))
+    return pb.RunCommandResponse(exit=exit_to_proto(frame))
 
 
-def _exit_to_proto(frame: Exit) -> pb.RunCommandResponse.Exit:
+def exit_to_proto(frame: Exit) -> pb.RunCommandResponse.Exit:
+    """How a command ended."""
     message = pb.RunCommandResponse.Exit(
         reason=REASONS[frame.reason],
         duration_ms=frame.duration_ms,

@@ -109,6 +109,30 @@ class SandboxBusy(LucidError):
     default = "The sandbox is at its limit of commands or processes."
 
 
+class InputClosed(LucidError):
+    """Nobody takes this input: started without, closed, or ended."""
+
+    code = Code.FAILED_PRECONDITION
+    reason = "INPUT_CLOSED"
+    default = "It takes no input."
+
+
+class InputGap(LucidError):
+    """Input that begins beyond what was accepted so far."""
+
+    code = Code.FAILED_PRECONDITION
+    reason = "INPUT_GAP"
+    default = "The input before this has not come."
+
+
+class TerminalNotFound(LucidError):
+    """No terminal of this id was opened since the sandbox is up."""
+
+    code = Code.NOT_FOUND
+    reason = "TERMINAL_NOT_FOUND"
+    default = "There is no such terminal."
+
+
 class PathOutsideWorkspace(LucidError):
     """The path leads out of the workspace, by itself or through a link."""
 
@@ -283,6 +307,9 @@ BY_REASON: dict[str, type[LucidError]] = {
         Fenced,
         CommandNotFound,
         SandboxBusy,
+        InputClosed,
+        InputGap,
+        TerminalNotFound,
         PathOutsideWorkspace,
         FileNotFound,
         NotAFile,

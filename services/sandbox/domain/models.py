@@ -73,7 +73,7 @@ class Status:
 
 @dataclass(frozen=True)
 class CommandOrder:
-    """Start this key, or follow it. `timeout` in seconds."""
+    """Start this key, or follow it. `timeout` in seconds; 0 = none."""
 
     command_id: str
     command: str
@@ -82,6 +82,8 @@ class CommandOrder:
     from_offset: int = 0
     attach_only: bool = False
     epoch: int = 0
+    stdin: bool = False
+    background: bool = False
 
 
 @dataclass(frozen=True)
@@ -108,7 +110,9 @@ class ExitReason(Enum):
     STOPPED = "STOPPED"
     OOM = "OOM"
     SANDBOX_LOST = "SANDBOX_LOST"
+    DETACHED = "DETACHED"
     LIMIT = "LIMIT"
+    DISK = "DISK"
 
 
 @dataclass(frozen=True)

@@ -4,123 +4,114 @@ from __future__ import annotations
 
 import os
 import select
-import signal
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from . import oom
+from .following import CHUNK, Followed
+from .inlet import Inlet
 from .output_log import ENDS, OutputLog
-from .reaper import Child
+from .reaper import Child, ended_by
 
-CHUNK = 64 * 1024
-WINDOW = 1024 * 1024
 HELD_SECONDS = 0.2
 MAX_TOTAL = 2**32 - 1
+PACE = 1024 * 1024  # bytes a second, for what runs on in the background beyond its limit
+FOR_EVER = float("inf")
 MAX_BLOCKED = 50
 
 
-class Follower:
-    """A reader of the output. It takes as much as it has credit for."""
+class Terms(NamedTuple):
+    """How a command is started. `timeout` in seconds, `limit` in bytes of output."""
 
-    def __init__(self, position: int) -> None:
-        self.position = position
-        self.told = 0
-        self.credit = WINDOW
-        self.closed = False
-        self.is_lost = False
-        self.changed = threading.Condition()
-
-    def close(self) -> None:
-        """Nobody reads any more."""
-        with self.changed:
-            self.closed = True
-            self.changed.notify_all()
-
-    def tell(self) -> None:
-        """There is more to read, or the end."""
-        with self.changed:
-            self.changed.notify_all()
+    cwd: str
+    timeout: float = FOR_EVER
+    limit: float = FOR_EVER
+    background: bool = False
 
 
-class Command:
+class Command(Followed):
     """What is known of a key: running, or ended with its `exit`.
 
-    `finish` makes the exit record durable; `end` kills all processes of the command.
+    `finish` makes the exit record durable; `end` kills all processes of the command. `grown` is told of every byte.
     """
 
-    def __init__(self, key: str, folder: str, cwd: str) -> None:
+    log: OutputLog
+
+    def __init__(self, key: str, folder: str, terms: Terms) -> None:
+        super().__init__()
         self.key = key
-        self.cwd = cwd
+        self.terms = terms
+        self.cwd = terms.cwd
         self.log = OutputLog(folder)
-        self.exit: dict[str, Any] | None = None
         self.reason = ""
         self.child: Child | None = None
+        self.inlet: Inlet | None = None
         self.ended = threading.Event()
-        self.followers: tuple[Follower, ...] = ()
+        self.grown = threading.Condition()
         self.is_closed = False
-        self.blocked: list[dict[str, Any]] = []
         self._began = time.monotonic()
+        self._deadline = self._began + terms.timeout
+        self._held_until = 0.0
+        self._read_at = 0.0
+        self._is_overrun = False
         self._oom_before = oom.kills()
-        self._wake_read, self._wake_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-
-    def follow(self, follower: Follower) -> None:
-        """Adds a reader. Called under the registry's lock; `pump` sees the tuple as a whole."""
-        self.followers = (*(other for other in self.followers if not other.closed), follower)
-
-    def unfollow(self, follower: Follower) -> None:
-        """Takes it away again."""
-        self.followers = tuple(other for other in self.followers if other is not follower)
 
     def note_blocked(self, call: dict[str, Any]) -> None:
         """A call that did not go out; the same one is told once."""
         if call not in self.blocked and len(self.blocked) < MAX_BLOCKED:
             self.blocked.append(call)
-            for follower in self.followers:
-                follower.tell()
+            self.tell()
 
-    def wake(self) -> None:
-        """Makes `pump` look again: the shell ended, or a follower has caught up."""
-        try:
-            os.write(self._wake_write, b"!")
-        except OSError:
-            return
-
-    def pump(self, pipe: int, timeout: float, end: Callable[[], int], finish: Callable[[], dict[str, Any]]) -> None:
+    def pump(self, pipe: int, end: Callable[[], int], finish: Callable[[], dict[str, Any]]) -> None:
         """Moves output from the pipe to the log until the pipe closes; settles the exit on the way."""
         os.set_blocking(pipe, False)
-        deadline = self._began + timeout
-        held_until = 0.0
         is_open = True
         while is_open or self.exit is None:
             room = is_open and self._room()
-            ended = self.child is not None and self.child.status is not None
             now = time.monotonic()
             if self.exit is None:
-                if not room and is_open:
-                    held_until = 0.0
-                elif ended and not held_until:
-                    held_until = now + HELD_SECONDS
-                if ended and (not is_open or (held_until and now >= held_until)):
+                ended = self.child is not None and self.child.status is not None
+                if ended and self._is_over(now, room, is_open):
                     self._settle(finish)
                     continue
-                if not ended and now >= deadline:
-                    self.reason = self.reason or "TIMEOUT"
+                overrun = "" if ended else self._overrun(now)
+                if overrun:
+                    self.reason = self.reason or overrun
+                    self._is_overrun, self._deadline = True, FOR_EVER
                     end()
-                    deadline = float("inf")
                     continue
-            waiting = None if self.exit is not None else (held_until if ended else deadline) - now
-            is_open = self._step(pipe, room, is_open, waiting)
+            is_open = self._step(pipe, room, is_open, now)
         os.close(pipe)
 
-    def _step(self, pipe: int, room: bool, is_open: bool, waiting: float | None) -> bool:
+    def _is_over(self, now: float, room: bool, is_open: bool) -> bool:
+        """The shell has ended, and with it the output, or a moment after it: what comes later is the background's."""
+        if not room and is_open:
+            self._held_until = 0.0
+        elif not self._held_until:
+            self._held_until = now + HELD_SECONDS
+        return not is_open or (self._held_until > 0 and now >= self._held_until)
+
+    def _overrun(self, now: float) -> str:
+        if now >= self._deadline:
+            return "TIMEOUT"
+        is_free = self.terms.background or self._is_overrun
+        return "LIMIT" if not is_free and self.log.total >= self.terms.limit else ""
+
+    def _step(self, pipe: int, room: bool, is_open: bool, now: float) -> bool:
+        """Waits for the next thing that happens; whether the pipe is still open."""
         poll = select.poll()
         poll.register(self._wake_read, select.POLLIN)
-        if room:
+        paced = self._read_at - now
+        if room and paced <= 0:
             poll.register(pipe, select.POLLIN)
-        limit = None if waiting is None or waiting == float("inf") else max(0.0, waiting) * 1000 + 1
-        for fd, _ in poll.poll(limit if waiting is None or waiting > 0 else 50):
+        waits = [paced] if room and paced > 0 else []
+        if self.exit is None:
+            waits.append((self._held_until or FOR_EVER) - now)
+            waits.append(self._deadline - now)
+        wait = min(waits, default=FOR_EVER)
+        for fd, _ in poll.poll(None if wait == FOR_EVER else max(0.0, wait) * 1000 + 1):
             if fd == self._wake_read:
                 os.read(self._wake_read, 4096)
             else:
@@ -135,31 +126,48 @@ class Command:
         except OSError:
             return False
         self.log.append(data)
-        for follower in self.followers:
-            follower.tell()
+        if self.log.total > self.terms.limit and (self.terms.background or self.exit is not None):
+            self._read_at = time.monotonic() + len(data) / PACE
+        self.tell()
+        self.grow()
         return bool(data)
 
+    def grow(self) -> None:
+        """Tells those who wait for more of the log, or its end."""
+        with self.grown:
+            self.grown.notify_all()
+
     def _room(self) -> bool:
-        """The fastest follower sets the pace; without one the output runs on into the log."""
-        followers = self.followers
-        if self.exit is not None or not followers:
-            return True
-        return min(self.sendable - follower.position for follower in followers) < WINDOW
+        """Nobody who reads holds up what runs in the background."""
+        return self.terms.background or super()._room()
 
     @property
     def sendable(self) -> int:
         """Where followers may read to: offsets have 32 bits, what comes later is only counted."""
         return min(self.log.total, MAX_TOTAL)
 
+    def final(self) -> tuple[dict[str, Any], bytes]:
+        """What a follower is told at the end: how it ended, with head and tail of the output."""
+        return self._with_ends(self.exit or {})
+
+    def detached(self, cwd: str) -> tuple[dict[str, Any], bytes]:
+        """What is told of a command that goes on in the background."""
+        return self._with_ends({**self.outcome(cwd, 0), "reason": "DETACHED"})
+
+    def _with_ends(self, record: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
+        head, tail = self.log.ends(record["total"])
+        return {**record, "head": len(head)}, head + tail
+
     def _settle(self, finish: Callable[[], dict[str, Any]]) -> None:
         self.exit = finish()
+        if self.inlet is not None:
+            self.inlet.close()
         self.ended.set()
-        for follower in self.followers:
-            follower.tell()
+        self.tell()
+        self.grow()
 
     def outcome(self, cwd_after: str, left_running: int) -> dict[str, Any]:
         """The exit record as it stands now."""
-        status = self.child.status if self.child is not None else None
         total = self.sendable
         record: dict[str, Any] = {
             "reason": self.reason or "EXITED",
@@ -169,11 +177,8 @@ class Command:
             "cwd_after": cwd_after,
             "left_running": left_running,
             "blocked": self.blocked,
+            **ended_by(self.child.status if self.child is not None else None),
         }
-        if status is not None and os.WIFEXITED(status):
-            record["code"] = os.WEXITSTATUS(status)
-        elif status is not None:
-            record["signal"] = _signal_name(os.WTERMSIG(status))
         died = record.get("code") == 137 or record.get("signal") == "SIGKILL"
         if not self.reason and died and oom.kills() > self._oom_before:
             record["reason"] = "OOM"
@@ -183,12 +188,4 @@ class Command:
         """Gives the files back; only when nothing runs and nobody follows."""
         self.is_closed = True
         self.log.close()
-        for fd in (self._wake_read, self._wake_write):
-            os.close(fd)
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"SIG{number}"  # a real-time signal has no name
+        self._close_wake()

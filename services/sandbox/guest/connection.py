@@ -6,7 +6,7 @@ import socket
 import threading
 from typing import Any
 
-from .command import Follower
+from .following import Follower
 from .frames import ERROR, REPLY, Parser, Refusal, frame, pack
 
 READ_SIZE = 1 << 18

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from .command import Follower
 from .connection import Connection
+from .following import Follower
 from .frames import NOTE
 
 

@@ -18,17 +18,21 @@ from typing import Any, NamedTuple
 from . import processes
 from .beneath import Beneath, refusal
 from .callers import owner_of
-from .command import Follower
 from .commands import Commands
 from .connection import Connection
 from .disk import Disk
 from .file_desk import FileDesk
+from .following import Follower
 from .forwarder import Forwarder
 from .frames import CANCEL, CREDIT, REQUEST, SIZE, Refusal, unpack
 from .journal import Journal
+from .launching import Crowded
+from .listing import Listing
 from .reaper import Reaper
 from .shell import Shell
 from .snapshot import Snapshots
+from .steering import Steering
+from .terminals import Terminals
 
 VERSION = 1  # of what is said over a connection; a service that knows another one replaces this helper
 WORKERS = 4
@@ -37,6 +41,8 @@ STOP_WORKERS = 2
 LOOK_SECONDS = 15.0
 FORSAKEN_SECONDS = 600.0
 LOCK_SECONDS = 10.0
+CROWDED_SECONDS = 1.0  # that long a start waits for room for a process
+QUICK = ("stop", "end", "hello", "blocked", "signal", "stdin", "close_stdin", "terminal_write")
 
 
 class Request(NamedTuple):
@@ -69,14 +75,15 @@ class Helper:
         self._reaper.start()
         self._journal = Journal(os.path.join(state, "journal"))
         with self._journal.admitted(max(self._journal.epoch, hello["epoch"])):
-            self._commands = Commands(
-                self._journal, Shell(workspace, state, hello["env"], hello.get("bash") or ()), self._reaper, mark
-            )
+            shell = Shell(workspace, state, hello["env"], hello.get("bash") or ())
+            limit = hello.get("output_limit") or float("inf")
+            self._commands = Commands(self._journal, shell, self._reaper, mark, limit, hello["own_namespace"])
         beneath = Beneath(workspace)
         self._disk = Disk((workspace, state), hello.get("disk_limit", 0))
         snapshots = Snapshots(beneath, state, self._reaper, mark, self._journal)
-        self._streams = {"run": self._commands.run, "diff": snapshots.stream}
         self._files = FileDesk(beneath, self._journal, self._reaper, state, mark)
+        steering, listing = Steering(self._commands, self._journal), Listing(self._commands)
+        self._terminals = Terminals(shell, self._reaper, mark, self._commands.end)
         self.about = {"version": VERSION, "build": build, "pid": os.getpid(), "survivors": self._survivors}
         self._answers: dict[str, Callable[[dict[str, Any], bytes], Any]] = {
             "hello": lambda request, _: ({**self.about, "busy": self._is_busy(), "epoch": self._journal.epoch}, b""),
@@ -86,6 +93,22 @@ class Helper:
             "snapshots": snapshots.listed,
             "restore": snapshots.restore,
             "blocked": lambda request, _: self._note_blocked(request),
+            "commands": listing.page,
+            "stdin": steering.write,
+            "close_stdin": steering.close,
+            "signal": steering.signal,
+            "terminals": self._terminals.list,
+            "terminal_write": self._terminals.write,
+            "terminal_resize": self._terminals.resize,
+            "terminal_close": self._terminals.close,
+        }
+        # Those that take their time: each has a thread of its own.
+        self._followed: dict[str, Callable[[Connection, int, dict[str, Any], Follower], None]] = {
+            "diff": snapshots.stream,
+            "run": self._commands.run,
+            "attach": self._commands.attach,
+            "log": listing.read,
+            "terminal": self._terminals.open,
         }
 
     def serve(self) -> None:
@@ -93,7 +116,7 @@ class Helper:
         # Made now: at the limit of processes no thread can be made, and a stop must still work.
         for waiting in [*[self._stops] * STOP_WORKERS, *[self._waiting] * WORKERS]:
             threading.Thread(target=self._work, args=(waiting,), daemon=True).start()
-        self._disk.start(self._is_busy, lambda: self._commands.stop("", "LIMIT"))
+        self._disk.start(self._is_busy, lambda: self._commands.stop("", "DISK"))
         selector = selectors.DefaultSelector()
         selector.register(self._entrance, selectors.EVENT_READ)
         while not self._is_forsaken():
@@ -131,17 +154,17 @@ class Helper:
     def _take(self, connection: Connection, stream: int, kind: int, payload: bytes) -> None:
         if kind == REQUEST:
             request, blob = unpack(payload)
-            if request["op"] in self._streams:
+            if request["op"] in self._followed:
                 self._run(connection, stream, request)
             elif request["op"] in self._files.streams:
                 self._open(connection, stream, request)
             else:
-                quick = request["op"] in ("stop", "end", "hello", "blocked")
-                (self._stops if quick else self._waiting).put(Request(connection, stream, request, blob))
+                waiting = self._stops if request["op"] in QUICK else self._waiting
+                waiting.put(Request(connection, stream, request, blob))
             return
         follower = connection.followers.get(stream)
         if follower is not None and kind == CREDIT:
-            self._commands.credit(follower, SIZE.unpack(payload)[0])
+            follower.add_credit(SIZE.unpack(payload)[0])
         elif follower is not None and kind == CANCEL:
             follower.close()
 
@@ -157,7 +180,14 @@ class Helper:
 
     def _follow(self, connection: Connection, stream: int, request: dict[str, Any], follower: Follower) -> None:
         def answer() -> None:
-            self._streams[request["op"]](connection, stream, request, follower)
+            last = time.monotonic() + CROWDED_SECONDS
+            while True:
+                try:
+                    return self._followed[request["op"]](connection, stream, request, follower)
+                except Crowded:
+                    if time.monotonic() > last:
+                        raise
+                time.sleep(0.05)
 
         self._guarded(connection, stream, answer)
         connection.followers.pop(stream, None)
@@ -189,7 +219,7 @@ class Helper:
         if request["op"] == "end":
             self._end(request["if_idle"])
         if request["op"] == "busy":
-            raise Refusal("SANDBOX_BUSY", "The sandbox is at its limit of processes.")
+            raise Crowded
         answer: tuple[dict[str, Any], bytes] = self._answers[request["op"]](request, blob)
         return answer
 
@@ -231,6 +261,7 @@ class Helper:
                     raise Refusal("SANDBOX_BUSY", "Something runs here, or somebody else is connected.")
                 os._exit(0)
         self._is_ending = True
+        self._terminals.close_all()
         self._commands.stop("", "SANDBOX_LOST")
         self._commands.settle()
         os._exit(0)
@@ -240,6 +271,9 @@ class Helper:
             answer()
         except Refusal as error:
             connection.refuse(stream, error)
+        except Crowded:
+            text = f"The sandbox is at its limit of processes.{self._commands.clear()} Try again."
+            connection.refuse(stream, Refusal("SANDBOX_BUSY", text))
         except OSError as error:
             connection.refuse(stream, refusal(error, error.filename or "the sandbox's state"))
         except Exception as error:

@@ -63,6 +63,12 @@ class Journal:
             self.started[key] = record
             self._shrink()
 
+    def withdraw(self, key: str) -> None:
+        """Takes a start back that did not come to pass. Where that cannot be written, the key counts as started."""
+        with self._lock:
+            self._append({"withdrawn": key})
+            self.started.pop(key, None)
+
     def exit(self, key: str, record: dict[str, Any]) -> None:
         """Durable when it returns. Raises OSError; it is remembered here all the same."""
         with self._lock:
@@ -142,6 +148,7 @@ class Journal:
             record = json.loads(line)
             self.epoch = max(self.epoch, record.get("epoch", 0))
             self._old.update(record.get("old", ()))
+            self.started.pop(record.get("withdrawn", ""), None)
             for name, table in tables.items():
                 if name in record:
                     table[record.pop(name)] = record

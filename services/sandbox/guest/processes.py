@@ -13,6 +13,7 @@ from typing import NamedTuple
 MARK = b"LUCID_COMMAND="
 GRACE_SECONDS = 1.0
 KILL_SECONDS = 2.0
+BOMB = 64  # so many processes of one command are no accident
 
 
 class Process(NamedTuple):
@@ -21,6 +22,7 @@ class Process(NamedTuple):
     pid: int
     parent: int
     session: int
+    is_halted: bool
 
 
 def table() -> dict[int, Process]:
@@ -35,7 +37,7 @@ def table() -> dict[int, Process]:
         except OSError:
             continue
         if fields and fields[0] not in (b"Z", b"X"):
-            found[int(name)] = Process(int(name), int(fields[1]), int(fields[3]))
+            found[int(name)] = Process(int(name), int(fields[1]), int(fields[3]), fields[0] == b"T")
     return found
 
 
@@ -52,10 +54,11 @@ def mark_of(pid: int) -> str | None:
     return None
 
 
-def owners(root: int, sessions: Mapping[int, str]) -> dict[int, str | None]:
-    """Every descendant of `root` and the command it belongs to; None for one that has hidden all its traces.
+def owners(root: int, sessions: Mapping[int, str], believed: Callable[[str], bool]) -> dict[int, str | None]:
+    """Every descendant of `root` and what it belongs to; None for one that has hidden all its traces.
 
-    A mark in the environment decides, then the session that a shell of ours leads, then the parent.
+    The session that a child of ours leads decides, then a mark in the environment, then the parent. Anybody can write
+    any mark into an environment: there only those are taken that are `believed`.
     """
     processes = table()
     below = _descendants(root, processes)
@@ -63,7 +66,7 @@ def owners(root: int, sessions: Mapping[int, str]) -> dict[int, str | None]:
     for pid in below:
         line = []
         while pid in below and pid not in known and pid not in line:
-            found = mark_of(pid) or sessions.get(processes[pid].session)
+            found = sessions.get(processes[pid].session) or _claimed(pid, believed)
             line.append(pid)
             if found:
                 known[pid] = found
@@ -72,6 +75,11 @@ def owners(root: int, sessions: Mapping[int, str]) -> dict[int, str | None]:
         for member in line:
             known[member] = known.get(pid)
     return known
+
+
+def _claimed(pid: int, believed: Callable[[str], bool]) -> str | None:
+    found = mark_of(pid)
+    return found if found and believed(found) else None
 
 
 def _descendants(root: int, processes: Mapping[int, Process]) -> set[int]:
@@ -88,34 +96,54 @@ def _descendants(root: int, processes: Mapping[int, Process]) -> set[int]:
     return found
 
 
-def end(find: Callable[[], set[int]]) -> int:
+def end(find: Callable[[], set[int]], alone: bool = False, grace_seconds: float = GRACE_SECONDS) -> int:
     """TERM, a second of grace, then STOP and KILL until nothing new appears. Returns how many were ended.
 
-    Stopping first means that a fork bomb cannot fork while it is being killed.
+    Stopping first means that a fork bomb cannot fork while it is being killed; who is as many as one is given no time
+    to become more. Nothing is started for all this: it works where no process can be made any more. `alone`: no process
+    of anybody else is seen here.
     """
     ended = find()
-    _signal(ended, signal.SIGTERM)
-    grace = time.monotonic() + GRACE_SECONDS
+    if grace_seconds and len(ended) < BOMB:
+        send(ended, signal.SIGTERM)
+    grace = time.monotonic() + grace_seconds
     left = ended
-    while left and time.monotonic() < grace:
+    while left and len(left) < BOMB and time.monotonic() < grace:
         time.sleep(0.01)
         left = find()
         ended = ended | left
+    if alone and len(left) >= BOMB:
+        ended = ended | _all_at_once(find)
+        left = find()
     last = time.monotonic() + KILL_SECONDS
     while left and time.monotonic() < last:
         frozen: set[int] = set()
         while left - frozen:
-            _signal(left - frozen, signal.SIGSTOP)
+            send(left - frozen, signal.SIGSTOP)
             frozen |= left
             left = find()
         ended = ended | frozen
-        _signal(frozen, signal.SIGKILL)
+        send(frozen, signal.SIGKILL)
         time.sleep(0.005)
         left = find()
     return len(ended)
 
 
-def _signal(pids: set[int], number: int) -> None:
+def _all_at_once(find: Callable[[], set[int]]) -> set[int]:
+    """Halts everybody in one call, which no fork can slip through, ends those that are found, lets the others go on."""
+    halted = {pid for pid, process in table().items() if process.is_halted}
+    with contextlib.suppress(OSError):
+        os.kill(-1, signal.SIGSTOP)
+    found = find()
+    send(found, signal.SIGKILL)
+    # Children first: a shell that goes on before its child does would see it halted.
+    for pid in sorted(set(table()) - found - halted - {os.getpid()}, reverse=True):
+        send({pid}, signal.SIGCONT)
+    return found
+
+
+def send(pids: set[int], number: int) -> None:
+    """Sends a signal to those that are still there."""
     for pid in pids:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.kill(pid, number)
@@ -136,4 +164,4 @@ def end_survivors(mark: str, whole_namespace: bool) -> int:
         others = set(table()) - mine
         return others if whole_namespace else {pid for pid in others if (mark_of(pid) or "").startswith(mark)}
 
-    return end(find) if find() else 0
+    return end(find, whole_namespace) if find() else 0

@@ -1,4 +1,5 @@
 """Starting processes and collecting every end, also that of orphans, which the kernel hands to us (child subreaper)."""
+# ruff: noqa: PTH123
 
 from __future__ import annotations
 
@@ -8,16 +9,23 @@ import os
 import signal
 import subprocess
 import threading
+import time
 from collections.abc import Callable
+from typing import Any
+
+from .processes import MARK
 
 PR_SET_CHILD_SUBREAPER = 36
+OOM_SCORE = b"700"
+OFFERS = 50
 
 
 class Child:
-    """A process that we started. `status` is its wait status once it has ended."""
+    """A process that we started, marked as its owner's. `status` is its wait status once it has ended."""
 
-    def __init__(self, popen: subprocess.Popen[bytes], on_exit: Callable[[], None] | None) -> None:
+    def __init__(self, popen: subprocess.Popen[bytes], owner: str, on_exit: Callable[[], None] | None) -> None:
         self.pid = popen.pid
+        self.owner = owner
         self.popen = popen
         self.status: int | None = None
         self._on_exit = on_exit
@@ -70,10 +78,16 @@ class Reaper:
             popen = subprocess.Popen(
                 argv, env=env, cwd=cwd, stdin=stdin, stdout=stdout, stderr=stderr, start_new_session=True
             )
-            child = Child(popen, on_exit)
+            _offer_first(popen.pid)
+            child = Child(popen, env.get(MARK.decode().rstrip("="), ""), on_exit)
             self._children[child.pid] = child
             self._changed.notify()
         return child
+
+    def sessions(self) -> dict[int, str]:
+        """Whose sessions they are that our children lead: nobody else can join them."""
+        with self._changed:
+            return {pid: child.owner for pid, child in self._children.items()}
 
     @staticmethod
     def has_children() -> bool:
@@ -105,3 +119,29 @@ class Reaper:
             child = self._children.pop(pid, None)
         if child is not None:
             child.end(status)
+
+
+def ended_by(status: int | None) -> dict[str, Any]:
+    """A wait status as `code` or `signal`; empty where it is not known."""
+    if status is None:
+        return {}
+    if os.WIFEXITED(status):
+        return {"code": os.WEXITSTATUS(status)}
+    number = os.WTERMSIG(status)
+    try:
+        return {"signal": signal.Signals(number).name}
+    except ValueError:
+        return {"signal": f"SIG{number}"}  # a real-time signal has no name
+
+
+def _offer_first(pid: int) -> None:
+    """When memory is short: better one of our children than the helper. A shell does it by itself, before all else."""
+    for _ in range(OFFERS):  # for a moment after its start it is still as closed to its own user as we are
+        try:
+            with open(f"/proc/{pid}/oom_score_adj", "wb") as file:
+                file.write(OOM_SCORE)
+            return
+        except PermissionError:
+            time.sleep(0.0002)
+        except OSError:
+            return

@@ -17,9 +17,10 @@ from .processes import MARK
 # file, so that `pkill -f` in it does not find its own shell. OOM: better one of our children than the helper.
 # One line, so that bash counts the lines of the command from 1.
 SAVE = r"""{ printf '%s\0' "$PWD"; declare -px; declare -f; alias -p; printf '\0'; }"""
+OFFER = "{ echo 700 >/proc/self/oom_score_adj; } 2>/dev/null"
 WRAPPER = "; ".join(
     (
-        "{ echo 700 >/proc/self/oom_score_adj; } 2>/dev/null",
+        OFFER,
         "shopt -s expand_aliases",
         '[ ! -f "$2" ] || . "$2" 2>/dev/null',
         "__lucid_folder=$1",
@@ -31,6 +32,15 @@ WRAPPER = "; ".join(
     )
 )
 BASH = "/bin/bash"
+# The same for a person's terminal, which leaves nothing behind: not even what was typed.
+TERMINAL = r"""[ ! -f "$LUCID_CARRIED" ] || . "$LUCID_CARRIED" 2>/dev/null
+unset LUCID_CARRIED HISTFILE PAGER GIT_PAGER
+export TERM=xterm-256color COLORTERM=truecolor
+alias ls='ls --color=auto' grep='grep --color=auto'
+PS1='\[\e[1;34m\]\w\[\e[0m\] \$ '
+"""
+# $1 the terminal: the first one that the leader of a session opens is its own. Then the program.
+ON_TERMINAL = OFFER + '; exec <>"$1" >&0 2>&1; shift; exec "$@"'
 NOT_CARRIED = ("SHLVL=", "PWD=", "SHELLOPTS=", "BASHOPTS=", "LUCID_COMMAND=", "_=")
 
 
@@ -89,6 +99,16 @@ class Shell:
     def environ(self, key: str) -> dict[str, str]:
         """The variables to start it with."""
         return {**self.env, MARK.decode().rstrip("="): key}
+
+    def terminal(self, tty: str) -> list[str]:
+        """What to start on a terminal."""
+        rc = os.path.join(self._state, "terminal.rc")
+        self._replace(rc, TERMINAL.encode())
+        return ["/bin/sh", "-c", ON_TERMINAL, "sh", tty, *self._bash, "--noprofile", "--rcfile", rc, "-i"]
+
+    def terminal_environ(self, mark: str) -> dict[str, str]:
+        """The variables to start it with."""
+        return {**self.environ(mark), "LUCID_CARRIED": self._carried}
 
     def absorb(self, key: str) -> str:
         """Takes over the state that a command left, if it left it whole. Returns where the next one starts."""

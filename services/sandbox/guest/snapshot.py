@@ -13,10 +13,10 @@ from typing import Any
 
 from . import diffs, pruning
 from .beneath import Beneath
-from .command import Follower
 from .comparing import code_of, compared, written
 from .connection import Connection
 from .flow import Flow, Gone
+from .following import Follower
 from .frames import Refusal, pack
 from .heads import Head
 from .journal import Journal

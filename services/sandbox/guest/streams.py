@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from .command import Follower
 from .connection import Connection
+from .following import Follower
 from .frames import NOTE, pack
 
 

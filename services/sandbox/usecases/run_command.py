@@ -1,17 +1,18 @@
-"""RunCommand: start a key at most once, or follow it; either way to its end."""
+"""RunCommand: start a key at most once, or follow it; either way to its end, or into the background."""
 
 import contextlib
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import replace
 
 from services.sandbox.domain.errors import GuestLost, SandboxUnavailable
 from services.sandbox.domain.models import CommandOrder, Exit, ExitReason, Frame, Output, Sandbox, Started
 from services.sandbox.domain.network import BlockedCall
-from services.sandbox.ports import Ports
+from services.sandbox.ports import Guest, Ports
 from services.sandbox.usecases.find_sandbox import check_epoch, find_usable
 
 DEFAULT_TIMEOUT_SECONDS = 600.0
 TRIES = 3
+Begin = Callable[[Guest, CommandOrder], AsyncGenerator[Frame, None]]
 
 
 async def run_command(
@@ -26,11 +27,19 @@ async def run_command(
     """
     sandbox = await find_usable(ports, user_id, sandbox_id)
     await check_epoch(ports, sandbox, order.epoch)
-    order = replace(order, timeout=order.timeout or DEFAULT_TIMEOUT_SECONDS)
+    longest = 0.0 if order.background else DEFAULT_TIMEOUT_SECONDS
+    order = replace(order, timeout=order.timeout or longest)
+    async with contextlib.aclosing(followed(ports, sandbox, order, lambda guest, now: guest.run(now))) as frames:
+        async for frame in frames:
+            yield frame
+
+
+async def followed(ports: Ports, sandbox: Sandbox, order: CommandOrder, begin: Begin) -> AsyncGenerator[Frame, None]:
+    """What `begin` gives, taken up again where the sandbox goes away; Started comes once."""
     is_started = False
     for _ in range(TRIES):
         try:
-            async with contextlib.aclosing(_frames(ports, sandbox, order)) as frames:
+            async with contextlib.aclosing(_frames(ports, sandbox, order, begin)) as frames:
                 async for frame in frames:
                     if isinstance(frame, Output):
                         order = replace(order, from_offset=frame.offset + len(frame.data))
@@ -46,16 +55,16 @@ async def run_command(
             if not is_started:
                 raise
             break
-        if await _is_gone(ports, sandbox_id):
+        if await _is_gone(ports, sandbox.sandbox_id):
             break
     if not is_started:
         raise SandboxUnavailable
     yield Exit(ExitReason.SANDBOX_LOST, total_bytes=order.from_offset)
 
 
-async def _frames(ports: Ports, sandbox: Sandbox, order: CommandOrder) -> AsyncGenerator[Frame, None]:
+async def _frames(ports: Ports, sandbox: Sandbox, order: CommandOrder, begin: Begin) -> AsyncGenerator[Frame, None]:
     guest = await ports.fleet.guest(sandbox)
-    async with contextlib.aclosing(guest.run(order)) as frames:
+    async with contextlib.aclosing(begin(guest, order)) as frames:
         async for frame in frames:
             yield frame
 

@@ -44,10 +44,15 @@ async def record_command(
     return ended.completed
 
 
-async def follow_command(journal: Journal, item_id: str, command: str, timeout_ms: int, cwd: str) -> CommandEnded:
-    """Starts the command or attaches to it, and shows its output until it has ended. What was blocked is recorded."""
+async def follow_command(
+    journal: Journal, item_id: str, command: str, timeout_ms: int, cwd: str, background: bool = False
+) -> CommandEnded:
+    """Starts the command or attaches to it, and shows its output until it has ended, or goes on in the background.
+
+    What was blocked is recorded.
+    """
     blocked: list[NetworkBlocked] = []
-    run = journal.ports.workspace.run(journal.record, item_id, command, timeout_ms, cwd)
+    run = journal.ports.workspace.run(journal.record, item_id, command, timeout_ms, cwd, background)
     async with aclosing(run) as frames:
         async for frame in frames:
             if isinstance(frame, CommandOutput):

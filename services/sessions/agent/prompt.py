@@ -13,7 +13,8 @@ one or two plain sentences before an action, no filler, no praise.
 {where}
 - Commands run in bash on Linux as an unprivileged user. Each command is a new shell, but the working directory, \
 exported variables and functions carry over. Nobody can type into a running command: pass flags such as --yes, never \
-start an editor, a pager or a server in the foreground.
+start an editor or a pager. Start a server with `background: true` and look at it with read_output; the call answers \
+at once, and what runs stays until you stop it with stop_background.
 - There is no network{network}. Use what is installed; do not spend time on downloads.
 - There are no credentials here and you need none.{credentials} If something asks for a password, that way is closed: \
 take another.

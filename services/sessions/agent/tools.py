@@ -14,6 +14,7 @@ from services.sessions.agent.failures import TurnFailed, unreachable
 from services.sessions.agent.journal import Journal
 from services.sessions.agent.tool import Tool, ToolAnswer, ToolRun, one_line
 from services.sessions.agent.tool_ask import ASK_USER
+from services.sessions.agent.tool_background import READ_OUTPUT, STOP_BACKGROUND
 from services.sessions.agent.tool_command import RUN_COMMAND, command_item
 from services.sessions.agent.tool_deliver import FINISH_TOOL, OPEN_PULL_REQUEST
 from services.sessions.agent.tool_files import EDIT_FILE, VIEW_FILE
@@ -22,7 +23,17 @@ from services.sessions.domain.conversation import ToolSpec
 from services.sessions.domain.models import Change, Draft
 from services.sessions.domain.work import ToolFailure
 
-_ALL = (RUN_COMMAND, VIEW_FILE, EDIT_FILE, UPDATE_PLAN, ASK_USER, OPEN_PULL_REQUEST, FINISH_TOOL)
+_ALL = (
+    RUN_COMMAND,
+    READ_OUTPUT,
+    STOP_BACKGROUND,
+    VIEW_FILE,
+    EDIT_FILE,
+    UPDATE_PLAN,
+    ASK_USER,
+    OPEN_PULL_REQUEST,
+    FINISH_TOOL,
+)
 TOOLS: dict[str, Tool] = {tool.spec.name: tool for tool in _ALL}
 CONNECTION_TRIES = 6
 LONGEST_PAUSE = 20.0

@@ -7,6 +7,7 @@ import grpc
 from lucid.sandbox.v1 import network_pb2
 from lucid.sandbox.v1 import sandbox_pb2 as pb
 from lucid.sandbox.v1 import snapshots_pb2 as spb
+from lucid.sandbox.v1.commands_pb2 import ReadCommandLogRequest
 from lucid.sandbox.v1.images_pb2 import ConfigureSandboxRequest, ListImagesRequest
 from lucid.sessions.v1.event_pb2 import CommandCompleted, NetworkBlocked, NetworkMode
 
@@ -21,6 +22,7 @@ from services.sessions.domain.work import (
     CommandBlocked,
     CommandEnded,
     CommandFrame,
+    CommandLog,
     CommandOutput,
     Confinement,
     CreateFile,
@@ -29,6 +31,7 @@ from services.sessions.domain.work import (
     FileContent,
     FileEdit,
     Gate,
+    LogPart,
     ReplaceText,
     Restored,
     Snapshot,
@@ -88,7 +91,7 @@ class SandboxWorkspace:
         return Surroundings(answer.image, answer.remade)
 
     async def run(
-        self, record: SessionRecord, key: str, command: str, timeout_ms: int, cwd: str = ""
+        self, record: SessionRecord, key: str, command: str, timeout_ms: int, cwd: str = "", background: bool = False
     ) -> AsyncGenerator[CommandFrame, None]:
         """Starts a command at most once per key, or attaches to it; CommandBegun first, CommandEnded last."""
         request = pb.RunCommandRequest(
@@ -98,11 +101,24 @@ class SandboxWorkspace:
             timeout_ms=timeout_ms,
             cwd=cwd,
             epoch=record.lease_epoch,
+            background=background,
         )
         with _brought_back():
             async with aclosing(self._for(record).run_command(request)) as answers:
                 async for answer in answers:
                     yield _frame(answer)
+
+    async def read_log(self, record: SessionRecord, key: str, part: LogPart) -> CommandLog:
+        """A part of a command's output."""
+        request = ReadCommandLogRequest(sandbox_id=record.sandbox_id, command_id=key, wait_ms=part.wait_ms)
+        if part.offset is None:
+            request.last_bytes = part.limit
+        else:
+            request.offset, request.limit = part.offset, part.limit
+        with _brought_back():
+            found = await self._for(record).read_command_log(request)
+        ended = _completed(found.command.exit) if found.command.HasField("exit") else None
+        return CommandLog(found.data, found.offset, found.total_bytes, ended, found.command.processes)
 
     async def stop(self, record: SessionRecord, key: str) -> None:
         """Ends a command (empty key: all of them) with every process it started."""

@@ -59,6 +59,26 @@ class CommandEnded:
 
 
 @dataclass(frozen=True)
+class LogPart:
+    """Which part of a command's output is wanted: from `offset`, or the last bytes where that is None."""
+
+    offset: int | None
+    limit: int
+    wait_ms: int = 0
+
+
+@dataclass(frozen=True)
+class CommandLog:
+    """A part of a command's kept output, from `offset` on. `completed` is None while it runs; `processes` run now."""
+
+    data: bytes
+    offset: int
+    total_bytes: int
+    completed: CommandCompleted | None
+    processes: int
+
+
+@dataclass(frozen=True)
 class CommandBlocked:
     """A call of it that was not let out, in the log's own form."""
 

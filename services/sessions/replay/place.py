@@ -11,8 +11,11 @@ from lucid.sessions.v1.event_pb2 import (
     PullRequestChanged,
     SandboxChanged,
     StatusChanged,
+    ToolCallCompleted,
 )
 
+from services.sessions.agent.arguments import plain
+from services.sessions.agent.repetition import NO_OUTPUT
 from services.sessions.domain.environment import CONFIG_FILE
 from services.sessions.domain.models import Repository, SessionRecord
 from services.sessions.domain.work import (
@@ -20,6 +23,7 @@ from services.sessions.domain.work import (
     CommandBlocked,
     CommandEnded,
     CommandFrame,
+    CommandLog,
     CommandOutput,
     Confinement,
     DiffForm,
@@ -27,6 +31,7 @@ from services.sessions.domain.work import (
     FileContent,
     FileEdit,
     Gate,
+    LogPart,
     Push,
     Restored,
     Snapshot,
@@ -75,7 +80,7 @@ class PlayedPlace:
         return Surroundings(image, False) if found is None else Surroundings(found.sandbox_changed.image, True)
 
     async def run(
-        self, record: SessionRecord, key: str, command: str, timeout_ms: int, cwd: str = ""
+        self, record: SessionRecord, key: str, command: str, timeout_ms: int, cwd: str = "", background: bool = False
     ) -> AsyncGenerator[CommandFrame, None]:
         """The recorded output and end of the command that is next to end."""
         end = self._script.next_of("command_completed")
@@ -96,6 +101,14 @@ class PlayedPlace:
         if self._script.stops_before(end) and completed.reason == CommandCompleted.REASON_STOPPED and not attached:
             await self._script.hang()
         yield CommandEnded(completed)
+
+    async def read_log(self, record: SessionRecord, key: str, part: LogPart) -> CommandLog:
+        """A log that shows as it did then."""
+        result = self._script.result_of_call()
+        if result is None:
+            raise NotRecorded("a command's output")
+        self._refuse(result)
+        return _log(result.tool_call_completed)
 
     async def stop(self, record: SessionRecord, key: str) -> None:
         """Nothing runs."""
@@ -212,6 +225,22 @@ def gate_of(events: tuple[Event, ...], repository: Repository | None) -> Gate | 
 
 def _refusal(error: Error) -> ToolFailure:
     return ToolFailure(error.code, error.message)
+
+
+def _log(done: ToolCallCompleted) -> CommandLog:
+    """What the tool has made its text of: the output stands between the first line and the last."""
+    facts = plain(done.result)
+    shown = "\n".join(done.result_text.split("\n")[1:-1])
+    data = b"" if shown == NO_OUTPUT else shown.encode().replace("\ufffd".encode(), b"\xff")
+    data = data.ljust(facts["end"] - facts["offset"], b"\n")
+    ended = None
+    if not facts["running"]:
+        ended = CommandCompleted(reason=CommandCompleted.Reason.ValueType(facts["reason_number"]))
+        if "exit_code" in facts:
+            ended.exit_code = facts["exit_code"]
+        elif "signal" in facts:
+            ended.signal = facts["signal"]
+    return CommandLog(data, facts["offset"], facts["total_bytes"], ended, facts["processes"])
 
 
 def _file(shown: str) -> FileContent:

@@ -8,6 +8,7 @@ import pytest
 
 from services.rpc.status import RemoteError
 from services.sandbox.backends import helper as helpers
+from services.sandbox.backends import helper_commands
 from tests.contract.launchers.conftest import Bench
 
 STUBBORN = (
@@ -39,7 +40,7 @@ async def test_stopping_one_spares_the_others(bench: Bench) -> None:
 
 
 async def test_a_helper_that_a_command_has_halted_is_replaced(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(helpers, "STOP_SECONDS", 0.5)
+    monkeypatch.setattr(helper_commands, "STOP_SECONDS", 0.5)
     monkeypatch.setattr(helpers, "HELLO_SECONDS", 3.0)
     halting = asyncio.create_task(
         bench.run("echo run >>runs; until [ -f go ]; do sleep 0.02; done; kill -STOP $PPID; sleep 1000", "halting")

@@ -7,6 +7,7 @@ from typing import Any
 
 import grpc
 import pytest
+from lucid.sandbox.v1 import commands_pb2 as cpb
 from lucid.sandbox.v1 import files_pb2 as fpb
 from lucid.sandbox.v1 import images_pb2
 from lucid.sandbox.v1 import sandbox_pb2 as pb
@@ -22,7 +23,8 @@ from services.sandbox.settings import Settings
 
 SECRET, KEY, OWNER = "s" * 32, "k" * 32, "usr_owner"
 USER_METHODS = {"GetSandbox", "ListTree", "ReadFile", "StatFile", "DownloadFile", "SearchFiles", "WatchFiles"}
-USER_METHODS |= {"ExportArchive"}
+USER_METHODS |= {"ExportArchive", "AttachCommand", "ListCommands", "ReadCommandLog"}
+USER_METHODS |= {f"{verb}Terminal" for verb in ("Open", "Write", "Resize", "Close")} | {"ListTerminals"}
 ME, OTHER = (user_metadata(sign_access_token(SECRET, user, 3600)) for user in (OWNER, "usr_other"))
 EMPTY = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"  # a tree without files
 
@@ -64,6 +66,26 @@ def requests(sandbox_id: str) -> dict[str, Any]:
         "RestoreSnapshot": spb.RestoreSnapshotRequest(sandbox_id=sandbox_id, restore_id="r", tree=EMPTY),
         "ConfigureSandbox": images_pb2.ConfigureSandboxRequest(sandbox_id=sandbox_id),
         **file_requests(sandbox_id),
+        **command_requests(sandbox_id),
+    }
+
+
+def command_requests(sandbox_id: str) -> dict[str, Any]:
+    """Of those about commands that were started, and terminals."""
+    command = {"sandbox_id": sandbox_id, "command_id": "c"}
+    terminal = {"sandbox_id": sandbox_id, "terminal_id": "t"}
+    return {
+        "AttachCommand": cpb.AttachCommandRequest(**command),
+        "WriteStdin": cpb.WriteStdinRequest(**command, data=b"x"),
+        "CloseStdin": cpb.CloseStdinRequest(**command),
+        "SignalCommand": cpb.SignalCommandRequest(**command, request_id="s", signal="SIGNAL_HUP"),
+        "ListCommands": cpb.ListCommandsRequest(sandbox_id=sandbox_id),
+        "ReadCommandLog": cpb.ReadCommandLogRequest(**command),
+        "OpenTerminal": cpb.OpenTerminalRequest(**terminal),
+        "WriteTerminal": cpb.WriteTerminalRequest(**terminal, writer_id="w", data=b"x"),
+        "ResizeTerminal": cpb.ResizeTerminalRequest(**terminal, columns=80, rows=24),
+        "CloseTerminal": cpb.CloseTerminalRequest(**terminal),
+        "ListTerminals": cpb.ListTerminalsRequest(sandbox_id=sandbox_id),
     }
 
 
@@ -82,6 +104,17 @@ INVALID = {
     "DiffSnapshots": {"to_tree": "HEAD"},
     "RestoreSnapshot": {"tree": "--help"},
     "ConfigureSandbox": {"image": "x" * 301},
+    "AttachCommand": {"command_id": "a/b"},
+    "WriteStdin": {"data": b""},
+    "CloseStdin": {"command_id": "a/b"},
+    "SignalCommand": {"signal": 0},
+    "ListCommands": {"page_token": "x" * 101},
+    "ReadCommandLog": {"wait_ms": 60_001},
+    "OpenTerminal": {"columns": 1001},
+    "WriteTerminal": {"writer_id": ""},
+    "ResizeTerminal": {"rows": 0},
+    "CloseTerminal": {"terminal_id": "a/b"},
+    "ListTerminals": {"sandbox_id": ""},
     "StatFile": {"path": "x" * 4001},
     "DownloadFile": {"path": ""},
     "WriteFile": {"if_match": "new"},

@@ -5,12 +5,13 @@ from pathlib import Path
 import pytest
 
 from services.sandbox.guest import command as commands
-from services.sandbox.guest.command import WINDOW, Command, Follower
+from services.sandbox.guest.command import Command, Terms
+from services.sandbox.guest.following import WINDOW, Follower
 
 
 @pytest.fixture
 def command(tmp_path: Path) -> Command:
-    made = Command("key", str(tmp_path), "/")
+    made = Command("key", str(tmp_path), Terms("/"))
     made.log.append(b"x" * (2 * WINDOW))
     return made
 

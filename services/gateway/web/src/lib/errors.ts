@@ -26,6 +26,7 @@ const WORDS: Readonly<Record<string, string>> = {
   SESSION_NOT_FOUND: 'This conversation does not exist or is not yours.',
   SANDBOX_NOT_FOUND: 'The sandbox of this conversation is not there.',
   SANDBOX_UNAVAILABLE: 'The sandbox cannot be reached right now.',
+  SANDBOX_BUSY: 'The sandbox is full: too many terminals are open, or too many programs run in it.',
   FILE_NOT_FOUND: 'This file is not there any more.',
   APPROVAL_RESOLVED: 'This has already been answered; the first answer stands.',
   QUEUE_ITEM_TAKEN: 'The agent already has this message.',

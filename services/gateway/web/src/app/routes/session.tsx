@@ -19,6 +19,7 @@ import { Explorer } from '@/features/files/components/explorer';
 import { PullFacts } from '@/features/pulls/components/pull-facts';
 import { sessionQuery } from '@/features/sessions/api/get-session';
 import { SessionMenu } from '@/features/sessions/components/session-menu';
+import { TerminalTabs } from '@/features/terminals/components/terminal-tabs';
 import { TitleField } from '@/features/sessions/components/title-field';
 import { useNarrow } from '@/lib/media';
 import { useSetting } from '@/lib/setting';
@@ -85,7 +86,7 @@ export function SessionRoute({ sessionId }: { sessionId: string }): ReactNode {
           </Me>
         </PullFactsSlot>
         <Pane name="terminal" title="Terminal" icon="right">
-          <TerminalPane store={store} />
+          <TerminalTabs sandboxId={store.timeline.header.sandboxId || (session?.sandboxId ?? '')} agent={<TerminalPane store={store} />} />
         </Pane>
       </div>
     </div>

@@ -92,7 +92,8 @@ const REASONS: Readonly<Partial<Record<Reason, string>>> = {
   [Reason.OOM]: 'out of memory',
   [Reason.SANDBOX_LOST]: 'sandbox lost',
   [Reason.DETACHED]: 'in background',
-  [Reason.LIMIT]: 'disk limit',
+  [Reason.LIMIT]: 'limit',
+  [Reason.DISK]: 'disk full',
 };
 
 /** The badge's word, and whether it is good news. */

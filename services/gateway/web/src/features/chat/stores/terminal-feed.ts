@@ -1,3 +1,4 @@
+import { CommandCompleted_Reason } from '@gen/lucid/sessions/v1/event_pb';
 import type { CommandCompleted } from '@gen/lucid/sessions/v1/event_pb';
 import type { CommandCard } from './cards';
 import { gap } from './output';
@@ -67,8 +68,10 @@ export class TerminalFeed {
     const last = (completed.truncated ? completed.tail : completed.head).at(-1);
     const fresh = last === undefined || last === NEWLINE ? '' : '\r\n';
     state.done = true;
-    const ok = completed.end.case === 'exitCode' && completed.end.value === 0;
-    const word = completed.end.case === undefined ? 'ended' : completed.end.case === 'signal' ? completed.end.value : `exit ${completed.end.value}`;
+    const detached = completed.reason === CommandCompleted_Reason.DETACHED;
+    const ok = detached || (completed.end.case === 'exitCode' && completed.end.value === 0);
+    const how = completed.end.case === undefined ? 'ended' : completed.end.case === 'signal' ? completed.end.value : `exit ${completed.end.value}`;
+    const word = detached ? 'runs on in the background' : how;
     this.write(`${LEAVE}\x1b[0m${fresh}\x1b[${ok ? '2' : '31'}m[${word}]\x1b[0m\r\n\r\n`);
   }
 
