@@ -104,6 +104,7 @@ class Helper:
         }
         # Those that take their time: each has a thread of its own.
         self._followed: dict[str, Callable[[Connection, int, dict[str, Any], Follower], None]] = {
+            "diff": snapshots.stream,
             "run": self._commands.run,
             "attach": self._commands.attach,
             "log": listing.read,
