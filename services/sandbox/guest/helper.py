@@ -108,7 +108,6 @@ class Helper:
             "run": self._commands.run,
             "attach": self._commands.attach,
             "log": listing.read,
-            "diff": snapshots.stream,
             "terminal": self._terminals.open,
         }
 
