@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator
 
 import grpc
 from lucid.sandbox.v1 import images_pb2, sandbox_pb2_grpc
+from lucid.sandbox.v1 import lifecycle_pb2 as lpb
 from lucid.sandbox.v1 import sandbox_pb2 as pb
 
 from services.rpc.channels import unary
@@ -13,6 +14,7 @@ from services.rpc.status import from_rpc_error
 
 CALL_SECONDS = 30.0
 LONG_SECONDS = 180.0
+PACK_SECONDS = 900.0
 
 
 class SandboxClient:
@@ -57,8 +59,9 @@ class SandboxClient:
         is_started = False
         attempt = 0
         while True:
+            call = self._stub.RunCommand(current, metadata=self._metadata)
             try:
-                async for response in self._stub.RunCommand(current, metadata=self._metadata):
+                async for response in call:
                     attempt = 0
                     if response.HasField("output"):
                         current.from_offset = response.output.offset + len(response.output.data)
@@ -71,6 +74,8 @@ class SandboxClient:
                 # A refusal with a reason of its own is an answer; only a transport that failed is tried again.
                 if refusal.reason != "UNAVAILABLE" or attempt == RETRY_ATTEMPTS:
                     raise refusal from error
+            finally:
+                call.cancel()  # who stops reading uses the sandbox no more
             await backoff(attempt)
             attempt += 1
 
@@ -93,6 +98,66 @@ class SandboxClient:
     async def create_snapshot(self, request: pb.CreateSnapshotRequest) -> pb.CreateSnapshotResponse:
         """See the proto."""
         return await unary(lambda: self._stub.CreateSnapshot(request, timeout=LONG_SECONDS, metadata=self._metadata))
+
+    async def pause_sandbox(self, request: lpb.PauseSandboxRequest) -> lpb.PauseSandboxResponse:
+        """See the proto."""
+        return await unary(lambda: self._stub.PauseSandbox(request, timeout=CALL_SECONDS, metadata=self._metadata))
+
+    async def resume_sandbox(self, request: lpb.ResumeSandboxRequest) -> lpb.ResumeSandboxResponse:
+        """See the proto."""
+        return await unary(lambda: self._stub.ResumeSandbox(request, timeout=LONG_SECONDS, metadata=self._metadata))
+
+    async def hibernate_sandbox(self, request: lpb.HibernateSandboxRequest) -> lpb.HibernateSandboxResponse:
+        """See the proto."""
+        return await unary(lambda: self._stub.HibernateSandbox(request, timeout=PACK_SECONDS, metadata=self._metadata))
+
+    async def restart_sandbox(self, request: lpb.RestartSandboxRequest) -> lpb.RestartSandboxResponse:
+        """See the proto."""
+        return await unary(lambda: self._stub.RestartSandbox(request, timeout=LONG_SECONDS, metadata=self._metadata))
+
+    async def keep_alive(self, request: lpb.KeepAliveRequest) -> lpb.KeepAliveResponse:
+        """See the proto."""
+        return await unary(lambda: self._stub.KeepAlive(request, timeout=CALL_SECONDS, metadata=self._metadata))
+
+    async def create_checkpoint(self, request: lpb.CreateCheckpointRequest) -> lpb.CreateCheckpointResponse:
+        """See the proto."""
+        return await unary(lambda: self._stub.CreateCheckpoint(request, timeout=PACK_SECONDS, metadata=self._metadata))
+
+    async def list_checkpoints(self, request: lpb.ListCheckpointsRequest) -> lpb.ListCheckpointsResponse:
+        """See the proto."""
+        return await unary(lambda: self._stub.ListCheckpoints(request, timeout=CALL_SECONDS, metadata=self._metadata))
+
+    async def restore_checkpoint(self, request: lpb.RestoreCheckpointRequest) -> lpb.RestoreCheckpointResponse:
+        """See the proto."""
+        return await unary(lambda: self._stub.RestoreCheckpoint(request, timeout=PACK_SECONDS, metadata=self._metadata))
+
+    async def list_transitions(self, request: lpb.ListTransitionsRequest) -> lpb.ListTransitionsResponse:
+        """See the proto."""
+        return await unary(lambda: self._stub.ListTransitions(request, timeout=CALL_SECONDS, metadata=self._metadata))
+
+    async def read_checkpoint(
+        self, request: lpb.ReadCheckpointRequest
+    ) -> AsyncGenerator[lpb.ReadCheckpointResponse, None]:
+        """See the proto. A stream that breaks off is taken up again from the byte that comes next."""
+        current = lpb.ReadCheckpointRequest()
+        current.CopyFrom(request)
+        attempt = 0
+        while True:
+            call = self._stub.ReadCheckpoint(current, metadata=self._metadata)
+            try:
+                async for response in call:
+                    attempt = 0
+                    current.from_offset += len(response.data)
+                    yield response
+                return
+            except grpc.RpcError as error:
+                refusal = from_rpc_error(error)
+                if refusal.reason != "UNAVAILABLE" or attempt == RETRY_ATTEMPTS:
+                    raise refusal from error
+            finally:
+                call.cancel()
+            await backoff(attempt)
+            attempt += 1
 
     async def get_status(self, request: pb.GetStatusRequest) -> pb.GetStatusResponse:
         """See the proto."""

@@ -1,10 +1,20 @@
 """What the use cases need from the world."""
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
+from services.sandbox.domain.lifecycle import (
+    Checkpoint,
+    Ladder,
+    Life,
+    Packed,
+    Restored,
+    Told,
+    Transition,
+    What,
+)
 from services.sandbox.domain.models import (
     Arrival,
     CommandOrder,
@@ -18,6 +28,8 @@ from services.sandbox.domain.models import (
     State,
     Tree,
 )
+
+Stamp: TypeAlias = tuple[int, int]
 
 
 class Attachment(Protocol):
@@ -86,6 +98,15 @@ class Launcher(Protocol):
     async def survey(self) -> set[str]:
         """Ids of this instance's sandboxes of which anything is there: a container, a folder, a volume."""
 
+    async def pause(self, sandbox_id: str) -> bool:
+        """Takes the processor from all that is inside; False where there is nothing to pause. Safe to repeat."""
+
+    async def resume(self, sandbox_id: str) -> bool:
+        """Gives it back; False where the sandbox is not up any more. Safe to repeat."""
+
+    async def condition(self, sandbox_id: str) -> str:
+        """Why its helper cannot be reached, in words that follow "The sandbox went away:"."""
+
 
 class Guest(Protocol):
     """The helper inside one sandbox. Calls raise GuestLost when it goes away, Fenced for an epoch of the past."""
@@ -107,6 +128,18 @@ class Guest(Protocol):
 
     async def snapshot(self, path: str, since_tree: str, epoch: int) -> Snapshot:
         """Records the tree."""
+
+    async def checkpoint(self, key: str, limit: int) -> Packed:
+        """Packs the work that no remote has; at most so many bytes of commits and of files. Raises CheckpointFailed."""
+
+    def read_checkpoint(self, key: str, size: int) -> AsyncGenerator[bytes, None]:
+        """The file that was packed under this key."""
+
+    async def drop_checkpoint(self, key: str) -> None:
+        """Gives its space back."""
+
+    async def restore(self, key: str, epoch: int, parts: AsyncIterator[bytes]) -> Restored:
+        """Applies a checkpoint's file, once for its key. Raises CheckpointFailed, Fenced."""
 
 
 class Fleet(Protocol):
@@ -161,6 +194,39 @@ class Fleet(Protocol):
     def workspace(self, sandbox: Sandbox) -> str:
         """Absolute path of its workspace inside."""
 
+    async def pause(self, sandbox: Sandbox, patience: float = 0.0) -> bool:
+        """Pauses it if it is idle; False where there is nothing to pause. Waits so long for calls to end.
+
+        Without `patience` a background process that uses the processor counts as work too. Raises SandboxInUse.
+        """
+
+    async def resume(self, sandbox: Sandbox) -> bool:
+        """Wakes it, if it is paused; whether it was."""
+
+    async def quiet_guest(self, sandbox: Sandbox) -> Guest:
+        """The way in that counts as no use, and of which nothing is told. Brings it up where it is not."""
+
+    async def must_be_idle(self, sandbox: Sandbox, patience: float) -> None:
+        """Raises SandboxInUse with what is at work inside; as for `pause`."""
+
+    def touch(self, sandbox_id: str) -> None:
+        """It is used at this moment."""
+
+    def take_uses(self) -> dict[str, datetime]:
+        """When sandboxes were last used, those that were since this was asked before."""
+
+    def stamp(self, sandbox_id: str) -> Stamp:
+        """Changes with every use."""
+
+    async def hibernate(self, sandbox: Sandbox, stamp: Stamp | None, told: Told | None, patience: float = 0.0) -> bool:
+        """Removes all but its files, if it is idle and was not used since the stamp; without a stamp in any case.
+
+        False where it was put away before. Raises SandboxInUse.
+        """
+
+    async def empty(self, sandbox: Sandbox, stamp: Stamp, told: Told) -> bool:
+        """Removes its files too, unless it was used since the stamp. Raises SandboxInUse."""
+
     async def survey(self) -> set[str]:
         """Ids of this instance's sandboxes of which anything is there, known or not."""
 
@@ -193,6 +259,72 @@ class SandboxStore(Protocol):
         """All that are known."""
 
 
+class Lives(Protocol):
+    """What becomes of sandboxes, as all services of this database see it, and what is told of it in one order."""
+
+    async def move(
+        self, sandbox_id: str, was: frozenset[Life], life: Life, now: datetime, told: Told | None = None
+    ) -> str | None:
+        """Changes a life that is one of `was`, and tells of it in the same step.
+
+        The transition's id, empty where nothing is told; None where the life was another one.
+        """
+
+    async def tell(self, sandbox_id: str, now: datetime, told: Told) -> str | None:
+        """Tells without a change. The transition's id; None where there is no such sandbox."""
+
+    async def life(self, sandbox_id: str) -> Life | None:
+        """As the row has it; None for one that was taken down, or is not there."""
+
+    async def warn(self, sandbox: Sandbox, now: datetime, told: Told) -> bool:
+        """Tells once between two uses."""
+
+    async def touch(self, uses: Mapping[str, datetime]) -> None:
+        """Records last uses."""
+
+    async def living(self) -> list[Sandbox]:
+        """Those that have a container or files, as far as is known."""
+
+    async def transitions(self, after: int, limit: int) -> tuple[list[Transition], int]:
+        """Those with a higher number, in order, and the highest number of all."""
+
+    async def last_told(self, sandbox_id: str, what: tuple[What, ...]) -> Transition | None:
+        """The last one of these kinds."""
+
+    async def trim(self, before: datetime) -> None:
+        """Forgets older transitions; never the last one."""
+
+    async def keep(self, checkpoint: Checkpoint, request_id: str) -> None:
+        """Adds a checkpoint."""
+
+    async def checkpoints(
+        self, sandbox_id: str, limit: int, before: str = "", request_id: str = ""
+    ) -> list[Checkpoint]:
+        """A sandbox's, newest first; `before`: only older ones than this."""
+
+    async def drop(self, checkpoint_ids: list[str]) -> None:
+        """Forgets checkpoints."""
+
+
+class Shelf(Protocol):
+    """The files of checkpoints. Raises CheckpointNotFound for one that is not there."""
+
+    async def put(self, sandbox_id: str, checkpoint_id: str, parts: AsyncIterator[bytes]) -> int:
+        """Keeps a file, whole or not at all; its size."""
+
+    async def size(self, sandbox_id: str, checkpoint_id: str) -> int:
+        """Of a file."""
+
+    async def read(self, sandbox_id: str, checkpoint_id: str, offset: int, limit: int) -> bytes:
+        """A range of it."""
+
+    async def remove(self, sandbox_id: str, checkpoint_id: str) -> None:
+        """Safe to repeat."""
+
+    async def clear(self, sandbox_id: str) -> None:
+        """Removes all of a sandbox. Safe to repeat."""
+
+
 class Clock(Protocol):
     """The time."""
 
@@ -207,3 +339,6 @@ class Ports:
     store: SandboxStore
     fleet: Fleet
     clock: Clock
+    lives: Lives
+    shelf: Shelf
+    ladder: Ladder

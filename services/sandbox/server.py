@@ -5,7 +5,7 @@ import contextlib
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import grpc
@@ -22,17 +22,24 @@ from services.sandbox.backends.fleet import SandboxFleet
 from services.sandbox.backends.gate import GateRelay
 from services.sandbox.backends.launchers import Launchers
 from services.sandbox.backends.run_folder import RunFolders
+from services.sandbox.backends.shelf import CheckpointShelf
 from services.sandbox.backends.toolbox import DEFAULT_SOURCE
-from services.sandbox.ports import Ports
+from services.sandbox.backends.uses import Uses
+from services.sandbox.domain.lifecycle import Ladder
+from services.sandbox.ports import Clock, Lives, Ports
 from services.sandbox.servicer import SandboxServicer
 from services.sandbox.settings import Settings
 from services.sandbox.store.database import migrate, open_database
+from services.sandbox.store.lives import SqlLives
 from services.sandbox.store.sql import SqlSandboxStore
+from services.sandbox.usecases.climb_down import TRANSITIONS_KEPT, climb_down
 from services.sandbox.usecases.reconcile import find_again, reconcile
 from services.storage.database import Database
 
 SERVICE = sandbox_pb2.DESCRIPTOR.services_by_name["SandboxService"]
-_USER = frozenset({"GetSandbox", "ListTree", "ReadFile"})
+_USER = frozenset({"GetSandbox", "ListCheckpoints", "ListTree", "ReadCheckpoint", "ReadFile"})
+TRIM_EVERY = timedelta(hours=6)
+SHORTEST_LOOK = 0.1
 log = get_logger(__name__)
 
 
@@ -52,16 +59,21 @@ class UtcClock:
         return datetime.now(UTC)
 
 
+UTC_CLOCK = UtcClock()
+
+
 @dataclass(frozen=True)
 class _Parts:
     database: Database
     fleet: SandboxFleet
     ports: Ports
+    look_every: float
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def start(self) -> None:
         await migrate(self.database)
         self.tasks.add(asyncio.create_task(find_again(self.ports)))
+        self.tasks.add(asyncio.create_task(_keep_looking(self.ports, self.look_every)))
         try:
             await self.ports.fleet.confinement()
             removed = await reconcile(self.ports)
@@ -76,16 +88,45 @@ class _Parts:
             task.cancel()
         await asyncio.gather(*self.tasks, return_exceptions=True)
         await self.fleet.close()
+        with contextlib.suppress(LucidError, OSError):  # without its database it goes all the same
+            await self.ports.lives.touch(self.fleet.take_uses())
         await self.database.dispose()
 
 
-async def build(settings: Settings, connect: Callable[[str], grpc.aio.Channel]) -> Service:
+async def _keep_looking(ports: Ports, longest: float) -> None:
+    rungs = (ports.ladder.pause_after, ports.ladder.idle_timeout, ports.ladder.retention)
+    seconds = max(SHORTEST_LOOK, min([longest, *(rung.total_seconds() / 4 for rung in rungs if rung)]))
+    trimmed = ports.clock.now()
+    while True:
+        await asyncio.sleep(seconds)
+        try:
+            await climb_down(ports)
+            if ports.clock.now() - trimmed > TRIM_EVERY:
+                trimmed = ports.clock.now()
+                await ports.lives.trim(trimmed - TRANSITIONS_KEPT)
+        except Exception as error:  # the next look may do better
+            log.error("a look at the sandboxes failed", exc_info=error)
+
+
+async def build(settings: Settings, connect: Callable[[str], grpc.aio.Channel], clock: Clock = UTC_CLOCK) -> Service:
     """The service, not yet started. It calls no other service, so `connect` is not used."""
     instance = await asyncio.to_thread(_instance, settings.data_dir)
     database = open_database(settings.database)
-    fleet = _fleet(settings, instance)
-    ports = Ports(store=SqlSandboxStore(database), fleet=fleet, clock=UtcClock())
-    parts = _Parts(database, fleet, ports)
+    lives = SqlLives(database)
+    fleet = _fleet(settings, instance, lives, clock)
+    ports = Ports(
+        store=SqlSandboxStore(database),
+        fleet=fleet,
+        clock=clock,
+        lives=lives,
+        shelf=CheckpointShelf(settings.data_dir.resolve()),
+        ladder=Ladder(
+            pause_after=timedelta(seconds=settings.pause_after),
+            idle_timeout=timedelta(seconds=settings.idle_timeout),
+            retention=timedelta(days=settings.retention),
+        ),
+    )
+    parts = _Parts(database, fleet, ports, settings.look_every)
     return Service(
         name="sandbox",
         service_names=(SERVICE.full_name,),
@@ -101,7 +142,7 @@ def end_sandboxes(data_dir: Path) -> None:
     ControlSockets(data_dir).kill_all()
 
 
-def _fleet(settings: Settings, instance: str) -> SandboxFleet:
+def _fleet(settings: Settings, instance: str, lives: Lives, clock: Clock) -> SandboxFleet:
     docker = DockerLauncher(
         DockerOptions(
             socket_path=settings.docker_socket,
@@ -119,7 +160,8 @@ def _fleet(settings: Settings, instance: str) -> SandboxFleet:
     launchers = Launchers(settings.backend, settings.allow_unconfined, settings.data_dir.resolve(), docker)
     relay = GateRelay(settings.gate, settings.internal_api_key)
     data_dir = settings.data_dir.resolve()
-    return SandboxFleet(launchers, relay, RunFolders(data_dir), ControlSockets(data_dir))
+    control, uses = ControlSockets(data_dir), Uses(data_dir, clock)
+    return SandboxFleet(launchers, relay, RunFolders(data_dir), control, lives, uses, clock)
 
 
 def _instance(data_dir: Path) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+LONGEST = 1e8
 BACKENDS = ("auto", "docker", "bubblewrap", "process")
 
 
@@ -13,6 +14,8 @@ class Settings:
 
     `images`: those that may be asked for besides `image`; `*` in one stands for any characters. `toolbox_image`: what
     the toolbox is made of; empty: `image`, else the one of our recipe.
+    `pause_after`, `idle_timeout` (seconds) and `retention` (days) since the last use of a sandbox; 0 = never.
+    `look_every`: most seconds between two looks at all sandboxes.
     """
 
     session_secret: str = field(repr=False)
@@ -32,6 +35,10 @@ class Settings:
     container_prefix: str = "lucid-sandbox-"
     workspace: str = "/workspace"
     docker_socket: str = "/var/run/docker.sock"
+    pause_after: float = 120.0
+    idle_timeout: float = 1800.0
+    retention: float = 14.0
+    look_every: float = 10.0
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> "Settings":
@@ -57,6 +64,9 @@ class Settings:
             pids_limit=int(env.get("SANDBOX_PIDS_LIMIT") or cls.pids_limit),
             container_prefix=env.get("SANDBOX_CONTAINER_PREFIX") or cls.container_prefix,
             workspace=env.get("WORKSPACE_MOUNT_PATH") or cls.workspace,
+            pause_after=_duration(env, "SANDBOX_PAUSE_AFTER", cls.pause_after),
+            idle_timeout=_duration(env, "SANDBOX_IDLE_TIMEOUT", cls.idle_timeout),
+            retention=_duration(env, "SANDBOX_RETENTION", cls.retention),
             docker_socket=_socket(env.get("DOCKER_HOST") or f"unix://{cls.docker_socket}"),
         )
 
@@ -86,6 +96,19 @@ def _backend(name: str) -> str:
         msg = f"SANDBOX_BACKEND is {name!r}; it can be {', '.join(BACKENDS)}"
         raise ValueError(msg)
     return name
+
+
+def _duration(env: Mapping[str, str], name: str, default: float) -> float:
+    """0 = never."""
+    given = env.get(name) or str(default)
+    try:
+        value = float(given)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < LONGEST:
+        msg = f"{name} is {given!r}; it is a number, 0 or more"
+        raise ValueError(msg)
+    return value
 
 
 def _socket(docker_host: str) -> str:

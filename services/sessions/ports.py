@@ -14,7 +14,9 @@ from services.sessions.domain.work import (
     FileContent,
     FileEdit,
     Gate,
+    Happened,
     Push,
+    Restored,
     Snapshot,
 )
 
@@ -53,6 +55,12 @@ class EventStore(Protocol):
 
     async def find(self, session_id: str, key: str) -> Event | None:
         """The event stored under a key."""
+
+    async def cursor(self, name: str) -> int:
+        """How far what another service tells in order was read; 0 at the beginning."""
+
+    async def move_cursor(self, name: str, before: int, number: int) -> None:
+        """Goes on from `before`; nothing where another replica has moved it since."""
 
     async def count_active(self) -> int:
         """How many sessions have a turn open."""
@@ -157,6 +165,12 @@ class Workspace(Protocol):
 
     async def snapshot(self, record: SessionRecord, path: str, since: str) -> Snapshot:
         """The tree under `path` and what changed since an earlier tree."""
+
+    async def restore(self, record: SessionRecord, key: str, checkpoint_id: str) -> Restored:
+        """Applies what was saved of the work to fresh clones, at most once per key."""
+
+    async def happened(self, after: int) -> tuple[list[Happened], int]:
+        """What happened to the sandboxes of all sessions, beyond a number, in order; and the highest number of all."""
 
     async def delete(self, record: SessionRecord) -> None:
         """Removes sandbox and workspace. Safe to repeat."""

@@ -5,7 +5,6 @@ failures instead of answers.
 """
 
 import asyncio
-import difflib
 from collections.abc import AsyncGenerator, Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
@@ -14,7 +13,6 @@ from lucid.sessions.v1.event_pb2 import (
     ApprovalResolved,
     CommandCompleted,
     Event,
-    FileEdited,
     PullRequestChanged,
     TurnStarted,
     UserMessage,
@@ -35,12 +33,15 @@ from services.sessions.domain.work import (
     FileContent,
     FileEdit,
     Gate,
+    Happened,
     Push,
     ReplaceText,
+    Restored,
     Snapshot,
     ToolFailure,
 )
 from services.sessions.ports import EventStore, Limits, LiveHub, Ports, Signals
+from tests.fakes.file_change import file_change
 from tests.fakes.scripted_model import Model, OneModel, Script
 
 SESSION = "ses_01TEST000000000000000000"
@@ -63,6 +64,7 @@ class Log:
         self.crash_at = 0
         self.after = False
         self.fenced = False
+        self.cursors: dict[str, int] = {}
         self._keys: dict[str, Event] = {}
 
     async def apply(
@@ -106,6 +108,13 @@ class Log:
 
     async def find(self, session_id: str, key: str) -> Event | None:
         return self._keys.get(key)
+
+    async def cursor(self, name: str) -> int:
+        return self.cursors.get(name, 0)
+
+    async def move_cursor(self, name: str, before: int, number: int) -> None:
+        if self.cursors.get(name, 0) == before:
+            self.cursors[name] = number
 
     async def load_progress(self, session_id: str) -> dict[tuple[str, int], bytes]:
         return {}
@@ -169,6 +178,10 @@ class Place:
     opened: dict[str, PullRequestChanged] = field(default_factory=dict)
     refuse: ToolFailure | None = None
     hang: bool = False
+    made: Confinement = Confinement("bubblewrap", "", "/workspace", True)  # noqa: RUF009 frozen
+    news: list[Happened] = field(default_factory=list)
+    restores: Restored = Restored("", "", 0, 0, "")  # noqa: RUF009 frozen
+    restored: list[tuple[str, str]] = field(default_factory=list)
     _ended: dict[str, CommandEnded] = field(default_factory=dict)
 
     async def _reach(self) -> None:
@@ -181,7 +194,7 @@ class Place:
 
     async def create(self, record: SessionRecord, gate: Gate | None) -> Confinement:
         self.creates += 1
-        return Confinement("bubblewrap", "", "/workspace", True)
+        return self.made
 
     async def run(
         self, record: SessionRecord, key: str, command: str, timeout_ms: int, cwd: str = ""
@@ -249,11 +262,20 @@ class Place:
         self.trees[tree] = dict(self.files)
         before = self.trees[since] if since else self.files
         changes = [
-            _change(name, before.get(name), self.files.get(name))
+            file_change(name, before.get(name), self.files.get(name))
             for name in sorted({*before, *self.files})
             if before.get(name) != self.files.get(name)
         ]
         return Snapshot(tree, tuple(changes), "c" * 40)
+
+    async def restore(self, record: SessionRecord, key: str, checkpoint_id: str) -> Restored:
+        await self._reach()
+        self.restored.append((key, checkpoint_id))
+        return self.restores
+
+    async def happened(self, after: int) -> tuple[list[Happened], int]:
+        last = self.news[-1].number if self.news else 0
+        return [each for each in self.news if each.number > after], last
 
     async def delete(self, record: SessionRecord) -> None:
         self.files.clear()
@@ -282,21 +304,6 @@ class Place:
             number = len(self.opened) + 1
             self.opened[key] = PullRequestChanged(number=number, url=f"http://x/pulls/{number}", title=title)
         return self.opened[key]
-
-
-def _change(name: str, before: str | None, after: str | None) -> FileEdited:
-    old, new = (before or "").splitlines(), (after or "").splitlines()
-    diff = list(difflib.unified_diff(old, new, f"a/{name}", f"b/{name}", lineterm=""))
-    kind = FileEdited.KIND_MODIFIED
-    if before is None or after is None:
-        kind = FileEdited.KIND_ADDED if before is None else FileEdited.KIND_DELETED
-    return FileEdited(
-        path=name,
-        kind=kind,
-        unified_diff="\n".join(diff),
-        added=sum(line.startswith("+") for line in diff[2:]),
-        removed=sum(line.startswith("-") for line in diff[2:]),
-    )
 
 
 class FastClock:
@@ -375,7 +382,7 @@ class World:
 
     async def journal(self) -> Journal:
         """A fresh owner's view of the log, with the base tree taken."""
-        from services.sessions.agent.prepare import _checkpoint
+        from services.sessions.agent.prepare import record_base
         from services.sessions.agent.recovery import take_over
 
         self.live = Live()
@@ -384,5 +391,5 @@ class World:
         await take_over(journal)
         journal.workdir = "teatime"
         if not journal.state.cloned:
-            await _checkpoint(journal)
+            await record_base(journal)
         return journal

@@ -10,6 +10,7 @@ from typing import Any
 
 from lucid.integrations.v1 import integrations_pb2 as ipb
 from lucid.integrations.v1 import integrations_pb2_grpc as ipg
+from lucid.sandbox.v1 import lifecycle_pb2 as lpb
 from lucid.sandbox.v1 import sandbox_pb2 as bpb
 from lucid.sandbox.v1 import sandbox_pb2_grpc as bpg
 from lucid.sessions.v1 import event_pb2 as epb
@@ -262,6 +263,8 @@ class FakeSandbox(Fake, bpg.SandboxServiceServicer):
         self.owners: dict[str, str] = {}
         self.files: dict[str, bytes] = {}
         self.entries: list[bpb.ListTreeResponse.Entry] = []
+        self.checkpoints: list[lpb.Checkpoint] = []
+        self.archives: dict[str, bytes] = {}
 
     def service(self) -> Service:
         return Service(
@@ -286,6 +289,20 @@ class FakeSandbox(Fake, bpg.SandboxServiceServicer):
     async def ListTree(self, request: bpb.ListTreeRequest, context: Any) -> bpb.ListTreeResponse:
         self._own(self.enter("ListTree", request, context), request.sandbox_id)
         return bpb.ListTreeResponse(entries=self.entries)
+
+    async def ListCheckpoints(self, request: lpb.ListCheckpointsRequest, context: Any) -> lpb.ListCheckpointsResponse:
+        self._own(self.enter("ListCheckpoints", request, context), request.sandbox_id)
+        return lpb.ListCheckpointsResponse(checkpoints=self.checkpoints)
+
+    async def ReadCheckpoint(
+        self, request: lpb.ReadCheckpointRequest, context: Any
+    ) -> AsyncIterator[lpb.ReadCheckpointResponse]:
+        self._own(self.enter("ReadCheckpoint", request, context), request.sandbox_id)
+        if request.checkpoint_id not in self.archives:
+            raise not_found("CHECKPOINT_NOT_FOUND")
+        whole = self.archives[request.checkpoint_id]
+        for at in range(request.from_offset, len(whole), 3):
+            yield lpb.ReadCheckpointResponse(data=whole[at : at + 3], size=len(whole))
 
     async def ReadFile(self, request: bpb.ReadFileRequest, context: Any) -> bpb.ReadFileResponse:
         self._own(self.enter("ReadFile", request, context), request.sandbox_id)

@@ -42,7 +42,9 @@ SERVICES = {
     "sandbox": sandbox_pb2.DESCRIPTOR.services_by_name["SandboxService"],
 }
 # Each of these starts processes when it is let in: of the messages (not of the bytes) they get a share.
-WORK, WORK_SHARE = ("ListRepositories", "CreateSandbox", "RunCommand", "CreateSnapshot"), 10
+WORK = ("ListRepositories", "CreateSandbox", "RunCommand", "CreateSnapshot", "CreateCheckpoint", "RestoreCheckpoint")
+WORK += ("ResumeSandbox", "HibernateSandbox", "RestartSandbox")
+WORK_SHARE = 10
 # What removes the ground under the others comes last.
 LAST = ("Delete", "Close")
 BROKEN = {grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN, grpc.StatusCode.UNIMPLEMENTED}

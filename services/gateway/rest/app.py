@@ -6,6 +6,7 @@ from fastapi.middleware.cors import CORSMiddleware
 from services.gateway.rest import (
     accounts,
     chats,
+    checkpoints,
     docs,
     events,
     exports,
@@ -42,6 +43,19 @@ def build_rest(here: Rows) -> FastAPI:
         )
     if here.settings.auth_dev_login:
         app.include_router(accounts.dev_router)
-    for rows in (status, accounts, sessions, policy, steering, events, exports, chats, files, integrations, docs):
+    for rows in (
+        status,
+        accounts,
+        sessions,
+        policy,
+        steering,
+        events,
+        exports,
+        checkpoints,
+        chats,
+        files,
+        integrations,
+        docs,
+    ):
         app.include_router(rows.router)
     return app

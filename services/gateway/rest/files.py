@@ -32,7 +32,8 @@ class FileOut(BaseModel):
     content: str
 
 
-async def _sandbox_of(caller: Caller, session_id: str) -> str:
+async def sandbox_of(caller: Caller, session_id: str) -> str:
+    """Of a session of the caller's; empty before there is one. Raises Refused."""
     with absent(session_id, f"Session {session_id} not found."):
         session = (await caller.ask(caller.sessions.GetSession, pb.GetSessionRequest(session_id=session_id))).session
     return session.sandbox_id
@@ -41,7 +42,7 @@ async def _sandbox_of(caller: Caller, session_id: str) -> str:
 @router.get("/list")
 async def get_list(session_id: SessionId, caller: CallerHere) -> TreeOut:
     """The whole tree; empty while the sandbox is being made."""
-    sandbox_id = await _sandbox_of(caller, session_id)
+    sandbox_id = await sandbox_of(caller, session_id)
     if not sandbox_id:
         return TreeOut(tree=[])
     with worded({"SANDBOX_NOT_FOUND": (404, f"Session {session_id} has no workspace any more.")}):
@@ -69,7 +70,7 @@ def nested(answer: bpb.ListTreeResponse) -> list[dict[str, Any]]:
 @router.get("/read")
 async def get_read(session_id: SessionId, path: Annotated[str, Query(min_length=1)], caller: CallerHere) -> FileOut:
     """A file's text. `path` is relative to the workspace, or begins with it, or is one of the tree's."""
-    sandbox_id = await _sandbox_of(caller, session_id)
+    sandbox_id = await sandbox_of(caller, session_id)
     missing = (404, f"File not found: {path}")
     if not sandbox_id:
         raise Refused(*missing)

@@ -97,6 +97,18 @@ class BubblewrapLauncher:
         """See ports.Launcher."""
         return await asyncio.to_thread(self._folders.survey)
 
+    async def pause(self, sandbox_id: str) -> bool:
+        """See ports.Launcher. There is nothing to pause: what is idle uses no processor, and nothing else is paused."""
+        return False
+
+    async def resume(self, sandbox_id: str) -> bool:
+        """See ports.Launcher."""
+        return True
+
+    async def condition(self, sandbox_id: str) -> str:
+        """See ports.Launcher. It is its helper's process, and nothing of it is left when that has ended."""
+        return "its process ended"
+
     def _confine(self, sandbox_id: str, env: Mapping[str, str]) -> list[str]:
         run = self._runs[sandbox_id]
         return [

@@ -90,6 +90,21 @@ class DockerLauncher:
         """See ports.Launcher."""
         return await self._call(self._survey)
 
+    async def pause(self, sandbox_id: str) -> bool:
+        """See ports.Launcher."""
+        return await self._call(lambda: self._pause(sandbox_id))
+
+    async def resume(self, sandbox_id: str) -> bool:
+        """See ports.Launcher."""
+        return await self._call(lambda: self._resume(sandbox_id))
+
+    async def condition(self, sandbox_id: str) -> str:
+        """See ports.Launcher."""
+        try:
+            return await self._call(lambda: self._condition(sandbox_id))
+        except SandboxUnavailable:
+            return "the Docker engine does not answer"
+
     async def _call(self, work: Callable[[], Answer]) -> Answer:
         try:
             return await asyncio.get_running_loop().run_in_executor(self._threads, work)
@@ -125,6 +140,9 @@ class DockerLauncher:
         toolbox, image = self._toolbox.ensure(), self._images.get(name)
         self._furnished[sandbox.sandbox_id] = image, toolbox
         container = self._find(sandbox.sandbox_id)
+        if container is not None and container.status == "paused":
+            container.unpause()
+            container.reload()
         if container is not None and container.status == "running" and container.labels.get(TOOLS_LABEL) == toolbox:
             return Arrival(created=False, workspace_kept=True)
         if container is not None:
@@ -174,6 +192,30 @@ class DockerLauncher:
                 self._engine().volumes.get(name).remove(force=True)
             except NotFound:
                 continue
+
+    def _pause(self, sandbox_id: str) -> bool:
+        container = self._find(sandbox_id)
+        if container is None or container.status not in ("running", "paused"):
+            return False
+        if container.status == "running":
+            container.pause()
+        return True
+
+    def _resume(self, sandbox_id: str) -> bool:
+        container = self._find(sandbox_id)
+        if container is None or container.status not in ("running", "paused"):
+            return False
+        if container.status == "paused":
+            container.unpause()
+        return True
+
+    def _condition(self, sandbox_id: str) -> str:
+        container = self._find(sandbox_id)
+        if container is None:
+            return "its container was removed"
+        if container.status in ("running", "paused"):
+            return "its helper ended"
+        return f"its container ended with code {container.attrs['State']['ExitCode']}"
 
     def _survey(self) -> set[str]:
         mine = {"label": f"lucid.instance={self._options.instance}"}

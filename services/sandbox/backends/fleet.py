@@ -1,21 +1,24 @@
 """All sandboxes that are up, each with its helper and its socket to the git gate. They outlive this process."""
 
 import asyncio
-from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import replace
+from typing import Any
 
 from services.rpc.errors import LucidError
 from services.rpc.logs import get_logger
 from services.sandbox.backends.boot import boot, boot_text, build
-from services.sandbox.backends.control import ControlSockets
+from services.sandbox.backends.control import ENDED, PAUSED, ControlSockets
 from services.sandbox.backends.gate import GateRelay
 from services.sandbox.backends.handing import Handing, handing_over
 from services.sandbox.backends.helper import Helper
 from services.sandbox.backends.launchers import Launchers
+from services.sandbox.backends.resting import Member, Resting
 from services.sandbox.backends.run_folder import RunFolders
+from services.sandbox.backends.uses import Uses
 from services.sandbox.domain.errors import SandboxUnavailable, Stopping
+from services.sandbox.domain.lifecycle import Life, Told, What
 from services.sandbox.domain.models import Arrival, Confinement, Sandbox, State
-from services.sandbox.ports import Guest, Launcher, Place
+from services.sandbox.ports import Clock, Guest, Launcher, Lives, Place
 
 VERSION = 1  # of what is said to a helper; see guest/helper.py
 GIT_PORT = 3129
@@ -24,24 +27,25 @@ PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 log = get_logger(__name__)
 
 
-@dataclass
-class _Member:
-    sandbox: Sandbox
-    helper: Helper
-
-
-class SandboxFleet:
+class SandboxFleet(Resting):
     """See ports.Fleet."""
 
-    def __init__(self, launchers: Launchers, relay: GateRelay, folders: RunFolders, control: ControlSockets) -> None:
-        self._control = control
-        self._launchers = launchers
+    def __init__(
+        self,
+        launchers: Launchers,
+        relay: GateRelay,
+        folders: RunFolders,
+        control: ControlSockets,
+        lives: Lives,
+        uses: Uses,
+        clock: Clock,
+    ) -> None:
+        super().__init__(launchers, control, lives, uses, clock)
         self._relay = relay
         self._folders = folders
-        self._members: dict[str, _Member] = {}
+        self._members: dict[str, Member] = {}
         self._starting: set[str] = set()
         self._work: set[asyncio.Task[Arrival]] = set()
-        self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._closed = False
 
     async def confinement(self) -> Confinement:
@@ -67,7 +71,8 @@ class SandboxFleet:
     async def _bring_up(self, sandbox: Sandbox) -> Arrival:
         async with self._locks[sandbox.sandbox_id]:
             await asyncio.to_thread(self._folders.make, sandbox.sandbox_id, sandbox.git_config)
-            if self._alive(sandbox.sandbox_id) is not None:
+            self._uses.touch(sandbox.sandbox_id)
+            if self._alive(sandbox.sandbox_id) is not None and self._control.rest(sandbox.sandbox_id) != PAUSED:
                 self.renew(sandbox)
                 return Arrival(created=False, workspace_kept=True)
             self._starting.add(sandbox.sandbox_id)
@@ -78,13 +83,16 @@ class SandboxFleet:
 
     async def guest(self, sandbox: Sandbox) -> Guest:
         """See ports.Fleet."""
-        member = self._alive(sandbox.sandbox_id)
-        if member is None:
-            await self.bring_up(sandbox)
+        async with self._uses.held(sandbox.sandbox_id):
+            if self._alive(sandbox.sandbox_id) is None:
+                # Nobody takes it down or deletes its files from here on; until here somebody may have.
+                if await self._lives.life(sandbox.sandbox_id) in (None, Life.EMPTIED):
+                    raise SandboxUnavailable("The sandbox was taken down; CreateSandbox brings it back.")
+                await self.bring_up(sandbox)
             member = self._alive(sandbox.sandbox_id)
-        if member is None:
-            raise SandboxUnavailable
-        return member.helper
+            if member is None:
+                raise SandboxUnavailable
+            return member.helper
 
     async def find(self, sandbox: Sandbox) -> None:
         """See ports.Fleet."""
@@ -93,7 +101,10 @@ class SandboxFleet:
         async with self._locks[sandbox.sandbox_id]:
             if self._alive(sandbox.sandbox_id) is None and not self._closed:
                 async with self._control.alone(sandbox.sandbox_id):
-                    await self._reach(sandbox)
+                    if self._control.rest(sandbox.sandbox_id) == PAUSED:
+                        return
+                    if not await self._reach(sandbox):
+                        await self._tell_loss(sandbox)
 
     def may_run(self, sandbox_id: str) -> bool:
         """See ports.Fleet."""
@@ -108,18 +119,15 @@ class SandboxFleet:
         """See ports.Fleet."""
         member = self._alive(sandbox.sandbox_id)
         if member is not None:
-            member.sandbox = sandbox
+            member.sandbox = replace(sandbox, workspace_id=member.workspace_id, life=Life.AWAKE)
 
     async def take_down(self, sandbox: Sandbox, keep_workspace: bool) -> None:
         """See ports.Fleet."""
         sandbox_id = sandbox.sandbox_id
         async with self._locks[sandbox_id], self._control.alone(sandbox_id):
-            await self._reach(sandbox)
-            if (member := self._alive(sandbox_id)) is not None:
-                await member.helper.end()
-            await self._leave(sandbox_id)
-            await self._remove(self._launchers.of(sandbox.confinement), sandbox_id, keep_workspace)
+            await self._put_away(sandbox, keep_workspace)
         self._locks.pop(sandbox_id, None)
+        self._uses.forget(sandbox_id)
 
     def ready(self) -> int:
         """How many sandboxes take commands."""
@@ -129,6 +137,8 @@ class SandboxFleet:
         """See ports.Fleet."""
         if sandbox_id in self._starting:
             return State.STARTING
+        if self._control.rest(sandbox_id) == PAUSED:
+            return State.PAUSED
         return State.LOST if self._alive(sandbox_id) is None else State.READY
 
     def workspace(self, sandbox: Sandbox) -> str:
@@ -152,8 +162,9 @@ class SandboxFleet:
             await asyncio.wait(self._work, timeout=CLOSE_SECONDS)
         await asyncio.gather(*(self._leave(sandbox_id) for sandbox_id in list(self._members)))
         await self._relay.stop()
+        self._uses.close()
 
-    def _alive(self, sandbox_id: str) -> _Member | None:
+    def _alive(self, sandbox_id: str) -> Member | None:
         member = self._members.get(sandbox_id)
         return None if member is None or member.helper.lost.is_set() else member
 
@@ -166,19 +177,26 @@ class SandboxFleet:
     async def _raise(self, sandbox: Sandbox) -> Arrival:
         if self._closed:
             raise Stopping
+        began = asyncio.get_running_loop().time()
         async with self._control.alone(sandbox.sandbox_id):
+            await self._resume(sandbox, Told(What.RESUMED))
             if await self._reach(sandbox):
-                return Arrival(created=False, workspace_kept=True)
+                arrival = Arrival(created=False, workspace_kept=True)
+                await self._tell_arrival(sandbox, arrival, began)
+                return arrival
+            await self._tell_loss(sandbox)
+            is_known = self._control.rest(sandbox.sandbox_id) == ENDED
             await self._control.kill(sandbox.sandbox_id)  # one that hangs must not be there beside the new one
             await self._relay.open(sandbox.sandbox_id, sandbox.session_id, self._folders.path(sandbox.sandbox_id))
             folder = str(self._folders.path(sandbox.sandbox_id))
             arrival = await self._launchers.of(sandbox.confinement).launch(sandbox, folder)
-            await self._boot(sandbox)
+            await self._boot(sandbox, is_fresh=not arrival.workspace_kept)
             if not await self._reach(sandbox, booted=True):
                 raise SandboxUnavailable("The sandbox's helper does not answer.")
+            await self._tell_arrival(sandbox, arrival, began, is_known)
             return arrival
 
-    async def _boot(self, sandbox: Sandbox) -> None:
+    async def _boot(self, sandbox: Sandbox, is_fresh: bool) -> None:
         launcher = self._launchers.of(sandbox.confinement)
         place = launcher.place(sandbox.sandbox_id)
         argv = [*place.python, "-I", "-S", "-u", "-c", boot_text()]
@@ -188,7 +206,7 @@ class SandboxFleet:
             async with handing_over(self._folders.path(sandbox.sandbox_id), entrance) as handing:
                 attachment = await launcher.attach(sandbox, argv, base)
                 try:
-                    greeting = await boot(attachment, _hello(sandbox, place, handing))
+                    greeting = await boot(attachment, {**_hello(sandbox, place, handing), "fresh": is_fresh})
                 finally:
                     await attachment.close()
         finally:
@@ -203,32 +221,36 @@ class SandboxFleet:
         attachment = await self._control.connect(sandbox.sandbox_id)
         if attachment is None:
             return False
-        helper = Helper(attachment)
+        helper = Helper(attachment, self._uses, sandbox.sandbox_id)
         try:
-            if not await self._suits(sandbox.sandbox_id, helper, booted):
-                await helper.close()
-                return False
+            greeting = await self._suits(sandbox.sandbox_id, helper, booted)
         except (LucidError, KeyError):
+            greeting = None
+        if greeting is None:
             await helper.close()
             return False
-        self._members[sandbox.sandbox_id] = _Member(sandbox, helper)
+        found = str(greeting.get("workspace_id", ""))
+        self._members[sandbox.sandbox_id] = Member(replace(sandbox, workspace_id=found, life=Life.AWAKE), helper, found)
         await self._relay.open(sandbox.sandbox_id, sandbox.session_id, self._folders.path(sandbox.sandbox_id))
         return True
 
-    async def _suits(self, sandbox_id: str, helper: Helper, booted: bool) -> bool:
-        """One of another version is ended, whatever it runs; one of another build as soon as nothing runs in it."""
+    async def _suits(self, sandbox_id: str, helper: Helper, booted: bool) -> dict[str, Any] | None:
+        """Its greeting, or None: one of another version is ended, whatever it runs; one of another build as soon as
+        nothing runs in it."""
         greeting = await helper.greet()
         about = {"sandbox_id": sandbox_id, **greeting}
         if greeting["version"] != VERSION:
             log.warning("sandbox helper of another version is replaced; what runs in it is lost", extra=about)
+            self._control.mark(sandbox_id, ENDED)
             await helper.end()
-            return False
+            return None
         is_ours = booted or greeting["build"] == build()
         if not is_ours and not greeting["busy"] and await helper.end(if_idle=True):
+            self._control.mark(sandbox_id, ENDED)
             log.info("sandbox helper of another build is replaced", extra=about)
-            return False
+            return None
         log.info("sandbox is connected", extra=about)
-        return True
+        return greeting
 
     async def _leave_lost(self, sandbox_id: str) -> None:
         if sandbox_id in self._members and self._alive(sandbox_id) is None:

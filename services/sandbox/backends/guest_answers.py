@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from services.sandbox.domain.lifecycle import Packed, Repository, Restored
 from services.sandbox.domain.models import (
     CreateFile,
     EditOrder,
@@ -71,3 +72,20 @@ def snapshot_of(fields: dict[str, Any]) -> Snapshot:
     return Snapshot(
         tree=fields["tree"], head_commit=fields["head"], changes=changes, truncated=bool(fields["truncated"])
     )
+
+
+def packed_of(fields: dict[str, Any]) -> Packed:
+    """What was packed."""
+    return Packed(
+        size=int(fields["size"]),
+        commits=int(fields["commits"]),
+        files=int(fields["files"]),
+        workspace_id=fields["workspace_id"],
+        left_out=tuple(map(str, fields["left_out"])),
+        repositories=tuple(Repository(**each) for each in fields["repositories"]),
+    )
+
+
+def restored_of(fields: dict[str, Any]) -> Restored:
+    """What a checkpoint has brought back."""
+    return Restored("", int(fields["commits"]), int(fields["files"]), fields["branch"], tuple(fields["failed"]))

@@ -2,13 +2,16 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any
 
 from services.rpc.errors import LucidError
 from services.rpc.logs import get_logger
 from services.sandbox.backends import frames, guest_answers
-from services.sandbox.domain.errors import BY_REASON, GuestLost, HelperFailed
+from services.sandbox.backends.calls import Answer, Calls
+from services.sandbox.backends.uses import Uses
+from services.sandbox.domain.errors import BY_REASON, CheckpointFailed, GuestLost, HelperFailed
+from services.sandbox.domain.lifecycle import Look, Packed, Restored
 from services.sandbox.domain.models import (
     CommandOrder,
     Edited,
@@ -26,16 +29,21 @@ CALL_SECONDS = 300.0
 HELLO_SECONDS = 20.0
 STOP_SECONDS = 10.0
 END_SECONDS = 8.0
+LOOK_SECONDS = 10.0
+CHECKPOINT_SECONDS = 600.0
 log = get_logger(__name__)
-Answer = tuple[int, bytes]
+# What the service asks on its own account: no use of the sandbox.
+OWN = frozenset({"hello", "end", "look", "checkpoint", "checkpoint_read", "checkpoint_drop"})
 
 
 class Helper:
-    """A guest (see ports). One task reads; each call has a queue."""
+    """A guest (see ports). One task reads; each call has a queue, and counts as a use of the sandbox while it has."""
 
-    def __init__(self, attachment: Attachment) -> None:
+    def __init__(self, attachment: Attachment, uses: Uses, sandbox_id: str) -> None:
         self._attachment = attachment
-        self._calls: dict[int, asyncio.Queue[Answer | None]] = {}
+        self._uses = uses
+        self._sandbox_id = sandbox_id
+        self._calls = Calls(lambda: uses.leave(sandbox_id))
         self._last = 0
         self._write_lock = asyncio.Lock()
         self._reader: asyncio.Task[None] | None = None
@@ -93,10 +101,11 @@ class Helper:
                     await self._send(frames.frame(stream, frames.CREDIT, frames.SIZE.pack(len(data))))
                 else:
                     finished = True
+                    self._calls.pop(stream)  # now: who has the end need not come back for more
                     yield guest_answers.exit_of(*_answer(kind, payload))
                     return
         finally:
-            self._calls.pop(stream, None)
+            self._calls.pop(stream)
             if not finished and not self.lost.is_set():
                 with contextlib.suppress(GuestLost):
                     await self._send(frames.frame(stream, frames.CANCEL))
@@ -126,6 +135,39 @@ class Helper:
         fields, _ = await self._call({"op": "snapshot", "path": path, "since": since_tree, "epoch": epoch})
         return guest_answers.snapshot_of(fields)
 
+    async def look(self) -> Look:
+        """What is at work inside. Raises GuestLost, and HelperFailed for a helper of before that cannot tell."""
+        fields, _ = await self._call({"op": "look"}, seconds=LOOK_SECONDS)
+        return Look(tuple(fields["reasons"]), int(fields["processes"]), int(fields["ticks"]))
+
+    async def checkpoint(self, key: str, limit: int) -> Packed:
+        """See ports.Guest."""
+        fields, _ = await self._call({"op": "checkpoint", "id": key, "limit": limit}, seconds=CHECKPOINT_SECONDS)
+        return guest_answers.packed_of(fields)
+
+    async def read_checkpoint(self, key: str, size: int) -> AsyncGenerator[bytes, None]:
+        """See ports.Guest."""
+        offset = 0
+        while offset < size:
+            _, data = await self._call({"op": "checkpoint_read", "id": key, "offset": offset})
+            if not data:
+                raise CheckpointFailed
+            offset += len(data)
+            yield data
+
+    async def drop_checkpoint(self, key: str) -> None:
+        """See ports.Guest."""
+        await self._call({"op": "checkpoint_drop", "id": key})
+
+    async def restore(self, key: str, epoch: int, parts: AsyncIterator[bytes]) -> Restored:
+        """See ports.Guest."""
+        offset = 0
+        async for part in parts:
+            await self._call({"op": "restore_write", "offset": offset}, part)
+            offset += len(part)
+        fields, _ = await self._call({"op": "restore", "id": key, "epoch": epoch}, seconds=CHECKPOINT_SECONDS)
+        return guest_answers.restored_of(fields)
+
     async def _call(
         self, request: dict[str, Any], blob: bytes = b"", seconds: float = CALL_SECONDS
     ) -> tuple[dict[str, Any], bytes]:
@@ -137,19 +179,21 @@ class Helper:
             await self.close()  # it is greeted anew, and replaced if it does not answer to that either
             raise GuestLost("The sandbox does not answer.") from None
         finally:
-            self._calls.pop(stream, None)
+            self._calls.pop(stream)
 
     async def _open(self, request: dict[str, Any], blob: bytes = b"") -> tuple[int, asyncio.Queue[Answer | None]]:
-        if self.lost.is_set():
-            raise GuestLost
+        is_use = request["op"] not in OWN
+        if is_use:
+            await self._uses.hold(self._sandbox_id)
         self._last += 1
         stream = self._last
-        queue: asyncio.Queue[Answer | None] = asyncio.Queue()
-        self._calls[stream] = queue
+        queue = self._calls.open(stream, is_use)
         try:
+            if self.lost.is_set():
+                raise GuestLost
             await self._send(frames.frame(stream, frames.REQUEST, frames.pack(request, blob)))
         except BaseException:
-            self._calls.pop(stream, None)
+            self._calls.pop(stream)
             raise
         return stream, queue
 

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from datetime import timedelta
 
-from google.protobuf.timestamp_pb2 import Timestamp
 from lucid.sandbox.v1 import sandbox_pb2 as pb
 
 from services.rpc.errors import InvalidRequest
+from services.sandbox.convert.lifecycle import time_to_proto
 from services.sandbox.domain.models import (
     Change,
     CommandOrder,
@@ -31,6 +31,8 @@ STATES = {
     State.STARTING: pb.Sandbox.STATE_STARTING,
     State.READY: pb.Sandbox.STATE_READY,
     State.LOST: pb.Sandbox.STATE_LOST,
+    State.PAUSED: pb.Sandbox.STATE_PAUSED,
+    State.HIBERNATED: pb.Sandbox.STATE_HIBERNATED,
 }
 CONFINEMENTS = {
     Confinement.DOCKER: pb.Sandbox.CONFINEMENT_DOCKER,
@@ -50,8 +52,6 @@ MAX_ENV_BYTES = 64 * 1024
 def sandbox_to_proto(view: SandboxView) -> pb.Sandbox:
     """One sandbox."""
     sandbox = view.sandbox
-    created = Timestamp()
-    created.FromDatetime(sandbox.create_time)
     return pb.Sandbox(
         sandbox_id=sandbox.sandbox_id,
         owner_id=sandbox.owner_id,
@@ -60,7 +60,8 @@ def sandbox_to_proto(view: SandboxView) -> pb.Sandbox:
         confinement=CONFINEMENTS[sandbox.confinement],
         image=sandbox.image,
         workspace=view.workspace,
-        create_time=created,
+        create_time=time_to_proto(sandbox.create_time),
+        workspace_id=sandbox.workspace_id,
     )
 
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 
+from services.sandbox.domain.lifecycle import Life
+
 
 class Confinement(Enum):
     """How well a sandbox is closed off."""
@@ -20,11 +22,15 @@ class State(Enum):
     STARTING = "starting"
     READY = "ready"
     LOST = "lost"
+    PAUSED = "paused"
+    HIBERNATED = "hibernated"
 
 
 @dataclass(frozen=True)
 class Sandbox:
-    """Where an agent works. `removed`: taken down with its workspace kept."""
+    """Where an agent works. `removed`: taken down with its workspace kept. `life` and what follows are as of the
+    last look at the row. `warned`: its end was announced since its last use. `workspace_id`: which files; empty before
+    it was up."""
 
     sandbox_id: str
     owner_id: str
@@ -36,14 +42,21 @@ class Sandbox:
     epoch: int
     create_time: datetime
     removed: bool = False
+    life: Life = Life.NEW
+    last_use: datetime | None = None
+    warned: bool = False
+    workspace_id: str = ""
 
 
 @dataclass(frozen=True)
 class Arrival:
-    """How a sandbox came up: `created` is False if it was there and running."""
+    """How a sandbox came up: `created` is False if it was there and running. `checkpoint_id`: the last one of other
+    files than it has now. `transition_id`: what was told of how it came up last."""
 
     created: bool
     workspace_kept: bool
+    checkpoint_id: str = ""
+    transition_id: str = ""
 
 
 @dataclass(frozen=True)

@@ -74,6 +74,10 @@ class Commands:
         """How many have not ended."""
         return sum(1 for command in list(self._live.values()) if command.exit is None)
 
+    def held(self) -> int:
+        """How many have ended while what they left running still holds their output."""
+        return sum(1 for command in list(self._live.values()) if command.exit is not None)
+
     def credit(self, follower: Follower, size: int) -> None:
         """The reader has taken `size` bytes."""
         with follower.changed:

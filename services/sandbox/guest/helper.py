@@ -15,16 +15,19 @@ import traceback
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from . import processes
+from . import idleness, processes
 from .beneath import Beneath, refusal
+from .checkpoint import Checkpoints
 from .command import Follower
 from .commands import Commands
 from .connection import Connection
 from .edits import Edits
 from .files import list_tree, read_file
 from .frames import CANCEL, CREDIT, REQUEST, SIZE, Refusal, unpack
+from .identity import workspace_id
 from .journal import Journal
 from .reaper import Reaper
+from .restore import Restores
 from .shell import Shell
 from .snapshot import Snapshots
 
@@ -70,7 +73,16 @@ class Helper:
             )
         beneath = Beneath(workspace)
         snapshots, edits = Snapshots(beneath, state, self._reaper, mark), Edits(beneath, self._journal)
-        self.about = {"version": VERSION, "build": build, "pid": os.getpid(), "survivors": self._survivors}
+        named = workspace_id(state, hello.get("fresh", False))
+        checkpoints = Checkpoints(beneath, state, self._reaper, mark, self._journal, named)
+        restores = Restores(beneath, state, self._reaper, mark, self._journal)
+        self.about = {
+            "version": VERSION,
+            "build": build,
+            "pid": os.getpid(),
+            "survivors": self._survivors,
+            "workspace_id": named,
+        }
         self._answers: dict[str, Callable[[dict[str, Any], bytes], Any]] = {
             "hello": lambda request, _: ({**self.about, "busy": self._is_busy(), "epoch": self._journal.epoch}, b""),
             "stop": lambda request, _: ({"ended": self._commands.stop(request["id"])}, b""),
@@ -78,6 +90,12 @@ class Helper:
             "tree": lambda request, _: list_tree(beneath, request["path"], request["depth"], request["max_entries"]),
             "edit": edits.apply,
             "snapshot": lambda request, _: self._snapshot(snapshots, request),
+            "look": lambda request, _: (idleness.look(self._commands, self._reaper.has_children()), b""),
+            "checkpoint": lambda request, _: checkpoints.create(request["id"], request["limit"]),
+            "checkpoint_read": lambda request, _: checkpoints.read(request["id"], request["offset"]),
+            "checkpoint_drop": lambda request, _: checkpoints.drop(request["id"]),
+            "restore_write": lambda request, blob: restores.write(request["offset"], blob),
+            "restore": lambda request, _: restores.apply(request["id"], request["epoch"]),
         }
 
     def serve(self) -> None:

@@ -1,12 +1,13 @@
 """Rows of sandboxes in SQLite or Postgres."""
 
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import RowMapping, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from services.sandbox.domain.errors import SandboxNotFound
+from services.sandbox.domain.lifecycle import Life
 from services.sandbox.domain.models import Confinement, Sandbox
 from services.sandbox.store.tables import sandboxes
 from services.storage.database import Database
@@ -23,7 +24,7 @@ class SqlSandboxStore:
         async with self._database.connect() as connection:
             found = await connection.execute(select(sandboxes).where(sandboxes.c.sandbox_id == sandbox_id))
             row = found.mappings().one_or_none()
-        return None if row is None else _sandbox(row)
+        return None if row is None else to_sandbox(row)
 
     async def put(self, sandbox: Sandbox) -> Sandbox:
         """See ports.SandboxStore."""
@@ -60,7 +61,8 @@ class SqlSandboxStore:
     async def mark_removed(self, sandbox_id: str) -> None:
         """See ports.SandboxStore."""
         async with self._database.begin() as connection:
-            await connection.execute(update(sandboxes).where(sandboxes.c.sandbox_id == sandbox_id).values(removed=True))
+            values = {"removed": True, "life": Life.HIBERNATED.value}
+            await connection.execute(update(sandboxes).where(sandboxes.c.sandbox_id == sandbox_id).values(values))
 
     async def delete(self, sandbox_id: str) -> None:
         """See ports.SandboxStore."""
@@ -85,11 +87,15 @@ def _row(sandbox: Sandbox) -> dict[str, Any]:
         "epoch": sandbox.epoch,
         "create_time": sandbox.create_time,
         "removed": sandbox.removed,
+        "life": sandbox.life.value,
+        "last_use": sandbox.last_use,
+        "warned": sandbox.warned,
+        "workspace_id": sandbox.workspace_id,
     }
 
 
-def _sandbox(row: RowMapping) -> Sandbox:
-    created = row["create_time"]
+def to_sandbox(row: RowMapping) -> Sandbox:
+    """The sandbox of a row."""
     return Sandbox(
         sandbox_id=row["sandbox_id"],
         owner_id=row["owner_id"],
@@ -99,6 +105,15 @@ def _sandbox(row: RowMapping) -> Sandbox:
         git_config=tuple((key, value) for key, value in row["git_config"]),
         confinement=Confinement(row["confinement"]),
         epoch=row["epoch"],
-        create_time=created if created.tzinfo else created.replace(tzinfo=UTC),
+        create_time=in_utc(row["create_time"]),
         removed=bool(row["removed"]),
+        life=Life(row["life"]),
+        last_use=None if row["last_use"] is None else in_utc(row["last_use"]),
+        warned=bool(row["warned"]),
+        workspace_id=row["workspace_id"],
     )
+
+
+def in_utc(time: datetime) -> datetime:
+    """A time as it was stored: SQLite keeps no zone."""
+    return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)

@@ -1,6 +1,6 @@
 """The tables of this service."""
 
-from sqlalchemy import JSON, BigInteger, Boolean, Column, DateTime, MetaData, String, Table
+from sqlalchemy import JSON, BigInteger, Boolean, Column, DateTime, Index, MetaData, String, Table, false
 
 metadata = MetaData()
 sandboxes = Table(
@@ -16,4 +16,37 @@ sandboxes = Table(
     Column("epoch", BigInteger, nullable=False),
     Column("create_time", DateTime(timezone=True), nullable=False),
     Column("removed", Boolean, nullable=False),
+    Column("life", String(20), nullable=False, server_default="new"),
+    Column("last_use", DateTime(timezone=True)),
+    # The end of its container was announced since it was last used.
+    Column("warned", Boolean, nullable=False, server_default=false()),
+    Column("workspace_id", String(64), nullable=False, server_default=""),
+)
+
+transitions = Table(
+    "sandbox_transitions",
+    metadata,
+    # Gapless in the order of their commits: who has seen a number has seen all below it.
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("transition_id", String(64), nullable=False),
+    Column("sandbox_id", String(64), nullable=False),
+    Column("session_id", String(100), nullable=False),
+    Column("owner_id", String(100), nullable=False),
+    Column("image", String(300), nullable=False),
+    Column("confinement", String(20), nullable=False),
+    Column("what", String(20), nullable=False),
+    Column("time", DateTime(timezone=True), nullable=False),
+    Column("told", JSON, nullable=False),
+    Index("sandbox_transitions_of", "sandbox_id", "number"),
+)
+
+checkpoints = Table(
+    "sandbox_checkpoints",
+    metadata,
+    Column("checkpoint_id", String(64), primary_key=True),
+    Column("sandbox_id", String(64), nullable=False),
+    Column("request_id", String(100), nullable=False),
+    Column("create_time", DateTime(timezone=True), nullable=False),
+    Column("content", JSON, nullable=False),
+    Index("sandbox_checkpoints_of", "sandbox_id", "checkpoint_id"),
 )

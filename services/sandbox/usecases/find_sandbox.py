@@ -3,8 +3,15 @@
 from dataclasses import replace
 
 from services.sandbox.domain.errors import Fenced, SandboxNotFound, SandboxUnavailable
-from services.sandbox.domain.models import Sandbox
+from services.sandbox.domain.lifecycle import Life
+from services.sandbox.domain.models import Sandbox, SandboxView, State
 from services.sandbox.ports import Ports
+
+_ASLEEP = {
+    Life.PAUSED: State.PAUSED,
+    Life.HIBERNATED: State.HIBERNATED,
+    Life.EMPTIED: State.HIBERNATED,
+}
 
 
 async def find_sandbox(ports: Ports, user_id: str | None, sandbox_id: str) -> Sandbox:
@@ -21,9 +28,17 @@ async def find_sandbox(ports: Ports, user_id: str | None, sandbox_id: str) -> Sa
 async def find_usable(ports: Ports, user_id: str | None, sandbox_id: str) -> Sandbox:
     """The row of one that was not taken down. Raises SandboxUnavailable too."""
     sandbox = await find_sandbox(ports, user_id, sandbox_id)
-    if sandbox.removed:
+    if sandbox.removed or sandbox.life is Life.EMPTIED:
         raise SandboxUnavailable("The sandbox was taken down; CreateSandbox brings it back.")
     return sandbox
+
+
+def view_of(ports: Ports, sandbox: Sandbox) -> SandboxView:
+    """With what is known of it at this moment."""
+    state = ports.fleet.state(sandbox.sandbox_id)
+    if state is State.LOST:
+        state = _ASLEEP.get(sandbox.life, state)
+    return SandboxView(sandbox, state, ports.fleet.workspace(sandbox))
 
 
 async def check_epoch(ports: Ports, sandbox: Sandbox, epoch: int) -> None:

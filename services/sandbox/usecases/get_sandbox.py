@@ -2,7 +2,7 @@
 
 from services.sandbox.domain.models import SandboxView
 from services.sandbox.ports import Ports
-from services.sandbox.usecases.find_sandbox import find_sandbox
+from services.sandbox.usecases.find_sandbox import find_sandbox, view_of
 
 
 async def get_sandbox(ports: Ports, user_id: str | None, sandbox_id: str) -> SandboxView:
@@ -10,4 +10,4 @@ async def get_sandbox(ports: Ports, user_id: str | None, sandbox_id: str) -> San
     sandbox = await find_sandbox(ports, user_id, sandbox_id)
     if not sandbox.removed:
         await ports.fleet.find(sandbox)
-    return SandboxView(sandbox, ports.fleet.state(sandbox_id), ports.fleet.workspace(sandbox))
+    return view_of(ports, sandbox)

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 
-from lucid.sessions.v1.event_pb2 import CHANNEL_MESSAGE, Event, ModelSelected, StuckDetected
+from lucid.sessions.v1.event_pb2 import CHANNEL_MESSAGE, Event, ModelSelected, SandboxChanged, StuckDetected
 
 from services.sessions.agent.arguments import plain
 from services.sessions.agent.facts import Facts
 from services.sessions.agent.history import History, size_of
 from services.sessions.agent.repetition import described
+from services.sessions.agent.sandbox_notes import sandbox_note
 from services.sessions.domain.conversation import AssistantTurn, ToolCall, ToolResult, Turn, UserTurn
 from services.sessions.domain.spending import CUT_SHORT, PURPOSE
 
@@ -149,7 +150,16 @@ class Context:
 
     def _stuck(self, event: Event) -> None:
         detected = event.stuck_detected
-        text = _NUDGES.get(detected.action, "").format(described(detected.pattern, detected.repeats))
+        self._note(event, _NUDGES.get(detected.action, "").format(described(detected.pattern, detected.repeats)))
+
+    def _sandbox(self, event: Event) -> None:
+        changed = event.sandbox_changed
+        if changed.state == SandboxChanged.STATE_REBUILT and not changed.workspace_kept:
+            self.cwd = ""
+        self._note(event, sandbox_note(changed))
+
+    def _note(self, event: Event, text: str) -> None:
+        """Something that Lucid tells the model."""
         if not text:
             return
         if self._calls:
@@ -168,6 +178,7 @@ _HANDLERS: dict[str, Callable[[Context, Event], None]] = {
     "user_message": Context._user_message,
     "usage": Context._usage,
     "stuck_detected": Context._stuck,
+    "sandbox_changed": Context._sandbox,
     "model_selected": Context._model_selected,
     "context_compacted": Context._compacted,
     "text_started": Context._text_started,

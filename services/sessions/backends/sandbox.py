@@ -4,8 +4,9 @@ from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing, contextmanager
 
 import grpc
+from lucid.sandbox.v1 import lifecycle_pb2 as lpb
 from lucid.sandbox.v1 import sandbox_pb2 as pb
-from lucid.sessions.v1.event_pb2 import CommandCompleted, FileEdited
+from lucid.sessions.v1.event_pb2 import CommandCompleted, FileEdited, SandboxChanged
 
 from services.rpc.identity import service_metadata
 from services.rpc.status import RemoteError
@@ -22,7 +23,9 @@ from services.sessions.domain.work import (
     FileContent,
     FileEdit,
     Gate,
+    Happened,
     ReplaceText,
+    Restored,
     Snapshot,
     ToolFailure,
 )
@@ -51,7 +54,16 @@ class SandboxWorkspace:
         with in_our_words():
             answer = await self._for(record).create_sandbox(request)
         level = pb.Sandbox.Confinement.Name(answer.sandbox.confinement).removeprefix("CONFINEMENT_").lower()
-        return Confinement(level, answer.sandbox.image, answer.sandbox.workspace, answer.workspace_kept, answer.created)
+        return Confinement(
+            level,
+            answer.sandbox.image,
+            answer.sandbox.workspace,
+            answer.workspace_kept,
+            answer.created,
+            workspace_id=answer.sandbox.workspace_id,
+            transition_id=answer.transition_id,
+            checkpoint_id=answer.checkpoint_id,
+        )
 
     async def run(
         self, record: SessionRecord, key: str, command: str, timeout_ms: int, cwd: str = ""
@@ -105,6 +117,22 @@ class SandboxWorkspace:
         with _brought_back():
             answer = await self._for(record).create_snapshot(request)
         return Snapshot(answer.tree, tuple(map(_edited, answer.changes)), answer.head_commit)
+
+    async def restore(self, record: SessionRecord, key: str, checkpoint_id: str) -> Restored:
+        """Applies what was saved of the work to fresh clones, at most once per key."""
+        request = lpb.RestoreCheckpointRequest(
+            sandbox_id=record.sandbox_id, checkpoint_id=checkpoint_id, restore_id=key, epoch=record.lease_epoch
+        )
+        with _brought_back():
+            answer = await self._for(record).restore_checkpoint(request)
+        return Restored(checkpoint_id, answer.transition_id, answer.commits, answer.files, "; ".join(answer.failed))
+
+    async def happened(self, after: int) -> tuple[list[Happened], int]:
+        """What happened to the sandboxes of all sessions, beyond a number, in order; and the highest number of all."""
+        client = self._client.acting_as(service_metadata(self._key, ""))
+        with in_our_words():
+            answer = await client.list_transitions(lpb.ListTransitionsRequest(after=after))
+        return [_happened(each) for each in answer.transitions], answer.last
 
     async def delete(self, record: SessionRecord) -> None:
         """Removes sandbox and workspace."""
@@ -180,3 +208,24 @@ def _edited(change: pb.FileChange) -> FileEdited:
         binary=change.binary,
         truncated=change.truncated,
     )
+
+
+def _happened(transition: lpb.Transition) -> Happened:
+    word = lpb.Transition.What.Name(transition.what).removeprefix("WHAT_")
+    arrived = word in ("READY", "REBUILT")
+    changed = SandboxChanged(
+        sandbox_id=transition.sandbox_id,
+        state=SandboxChanged.State.Value(f"STATE_{word}"),
+        image=transition.image if arrived else "",
+        reason=transition.confinement if arrived else transition.reason,
+        took_ms=transition.took_ms,
+        workspace_kept=transition.workspace_kept,
+        workspace_id=transition.workspace_id,
+        checkpoint_id=transition.checkpoint_id,
+        checkpoint_bytes=transition.bytes,
+        commits=transition.commits,
+        files=transition.files,
+    )
+    if transition.HasField("idle_deadline"):
+        changed.idle_deadline.CopyFrom(transition.idle_deadline)
+    return Happened(transition.number, transition.transition_id, transition.session_id, changed)

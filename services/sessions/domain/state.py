@@ -17,13 +17,19 @@ from services.sessions.domain.policy import from_event
 from services.sessions.domain.spending import Measure, Spending
 from services.sessions.domain.waiting import FOLLOWED, NOTHING, Waiting, followed
 
+# Labels: the sandbox service's id of what is told; and that its place in the log is chance, beside what the agent does.
+TRANSITION, BESIDE = "transition", "beside"
+_ASLEEP = (SandboxChanged.STATE_HIBERNATED, SandboxChanged.STATE_DESTROYED, SandboxChanged.STATE_LOST)
+
 
 @dataclass
 class SessionState:
     """What is open and what waits. `tree`: the last snapshot; `pushes`: the number of the last push told; `configured`:
     how the session works, if that was changed since it was made. `asked`: questions and approvals that are open, and
     `answers` those of the open turn; `heard`: the last event by which a person said something.
-    `granted`: kinds of acts the person allows for the whole session, and up to which risk."""
+    `granted`: kinds of acts the person allows for the whole session, and up to which risk. `arrival`: the transition
+    by which the sandbox came up last, as far as was told; `found_workspace`: the files that it had then, and
+    `workspace_id` those that were filled; `asleep`: it was put away or went away since."""
 
     seq: int = 0
     turn_id: str = ""
@@ -49,6 +55,10 @@ class SessionState:
     granted: dict[int, int] = field(default_factory=dict)
     confinement: str = ""
     configured: Policy | None = None
+    arrival: str = ""
+    found_workspace: str = ""
+    workspace_id: str = ""
+    asleep: bool = False
 
     def apply(self, event: Event) -> None:
         """Takes the next event; kinds that change nothing here are passed over."""
@@ -127,6 +137,7 @@ def _file_edited(state: SessionState, event: Event) -> None:
 
 def _checkpoint(state: SessionState, event: Event) -> None:
     state.tree, state.cloned = event.checkpoint_created.tree, True
+    state.workspace_id = state.found_workspace
 
 
 def _pushed(state: SessionState, event: Event) -> None:
@@ -153,6 +164,11 @@ def _sandbox(state: SessionState, event: Event) -> None:
     changed = event.sandbox_changed
     if changed.state in (SandboxChanged.STATE_READY, SandboxChanged.STATE_REBUILT):
         state.confinement = changed.reason
+        state.found_workspace = changed.workspace_id
+        state.arrival = event.labels.get(TRANSITION, "")
+        state.asleep = False
+    elif changed.state in _ASLEEP:
+        state.asleep = True
 
 
 def _configured(state: SessionState, event: Event) -> None:

@@ -4,18 +4,46 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TypeAlias
 
-from lucid.sessions.v1.event_pb2 import CommandCompleted, FileEdited
+from lucid.sessions.v1.event_pb2 import CommandCompleted, FileEdited, SandboxChanged
 
 
 @dataclass(frozen=True)
 class Confinement:
-    """A sandbox that takes commands. `level`: docker, bubblewrap or process. `created`: it did not run before."""
+    """A sandbox that takes commands. `level`: docker, bubblewrap or process. `created`: it did not run before.
+
+    `workspace_id`: which files it has; `transition_id`: what the sandbox service tells of how it came up last;
+    `checkpoint_id`: what was saved last of other files. Each is empty where it is not known.
+    """
 
     level: str
     image: str
     workspace: str
     workspace_kept: bool
     created: bool = True
+    workspace_id: str = ""
+    transition_id: str = ""
+    checkpoint_id: str = ""
+
+
+@dataclass(frozen=True)
+class Restored:
+    """What a checkpoint has brought back. `failed`: what it could not, in words."""
+
+    checkpoint_id: str
+    transition_id: str
+    commits: int
+    files: int
+    failed: str
+
+
+@dataclass(frozen=True)
+class Happened:
+    """Something that happened to a sandbox; `number`: its place in the sandbox service's order."""
+
+    number: int
+    transition_id: str
+    session_id: str
+    changed: SandboxChanged
 
 
 @dataclass(frozen=True)

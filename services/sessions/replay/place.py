@@ -10,6 +10,7 @@ from lucid.sessions.v1.event_pb2 import (
     Event,
     PullRequestChanged,
     SandboxChanged,
+    StatusChanged,
 )
 
 from services.sessions.domain.models import Repository, SessionRecord
@@ -22,7 +23,9 @@ from services.sessions.domain.work import (
     FileContent,
     FileEdit,
     Gate,
+    Happened,
     Push,
+    Restored,
     Snapshot,
     ToolFailure,
 )
@@ -50,12 +53,41 @@ class PlayedPlace:
             if event.HasField("sandbox_changed"):
                 made = event.sandbox_changed
                 rebuilt = made.state == SandboxChanged.STATE_REBUILT
-                return Confinement(made.reason, made.image, "", rebuilt)
+                kept = made.workspace_kept or (rebuilt and not made.workspace_id)
+                saved = self._restored()
+                return Confinement(
+                    made.reason,
+                    made.image,
+                    "",
+                    kept,
+                    workspace_id=made.workspace_id,
+                    checkpoint_id=saved.checkpoint_id if rebuilt and not kept and saved else "",
+                )
             if event.HasField("error"):
                 raise _refusal(event.error)
             if not is_persons(event) and not event.HasField("status_changed"):
                 break
         return Confinement("", "", "", True, created=False)
+
+    def _restored(self) -> SandboxChanged | None:
+        """What was brought back before the agent went on."""
+        for event in self._script.ahead():
+            if event.sandbox_changed.state == SandboxChanged.STATE_RESTORED:
+                return event.sandbox_changed
+            if event.status_changed.phase == StatusChanged.PHASE_RUNNING:
+                break
+        return None
+
+    async def restore(self, record: SessionRecord, key: str, checkpoint_id: str) -> Restored:
+        """As it was then."""
+        restored = self._restored()
+        if restored is None:
+            raise NotRecorded("a checkpoint")
+        return Restored(checkpoint_id, "", restored.commits, restored.files, restored.reason)
+
+    async def happened(self, after: int) -> tuple[list[Happened], int]:
+        """Nothing comes beside a replay."""
+        return [], 0
 
     async def run(
         self, record: SessionRecord, key: str, command: str, timeout_ms: int, cwd: str = ""

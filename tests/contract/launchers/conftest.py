@@ -15,7 +15,8 @@ from services.rpc.ids import new_id
 from services.rpc.testing import serving
 from services.sandbox.backends.control import ControlSockets
 from services.sandbox.client import SandboxClient
-from services.sandbox.server import build
+from services.sandbox.ports import Clock
+from services.sandbox.server import UTC_CLOCK, build
 from services.sandbox.settings import Settings
 
 SECRET, KEY, OWNER, SESSION = "s" * 32, "k" * 32, "usr_owner", "ses_contract"
@@ -125,9 +126,9 @@ def settings_for(backend: str, data_dir: Path, **changes: Any) -> Settings:
 
 
 @contextlib.asynccontextmanager
-async def running(settings: Settings) -> AsyncIterator[SandboxClient]:
+async def running(settings: Settings, clock: Clock = UTC_CLOCK) -> AsyncIterator[SandboxClient]:
     """The service on these settings, until the block ends."""
-    service = await build(settings, lambda target: pytest.fail(f"the sandbox service calls {target}"))
+    service = await build(settings, lambda target: pytest.fail(f"the sandbox service calls {target}"), clock)
     async with serving(service, verifier=Verifier(SECRET, KEY)) as channel:
         yield SandboxClient(channel, service_metadata(KEY, OWNER))
 

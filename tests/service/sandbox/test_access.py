@@ -8,6 +8,7 @@ from typing import Any
 import grpc
 import pytest
 from lucid.sandbox.v1 import images_pb2
+from lucid.sandbox.v1 import lifecycle_pb2 as lpb
 from lucid.sandbox.v1 import sandbox_pb2 as pb
 
 from services.rpc.identity import Verifier, service_metadata, sign_access_token, user_metadata
@@ -19,7 +20,14 @@ from services.sandbox.server import SERVICE, build
 from services.sandbox.settings import Settings
 
 SECRET, KEY, OWNER = "s" * 32, "k" * 32, "usr_owner"
-USER_METHODS = {"GetSandbox", "ListTree", "ReadFile"}
+USER_METHODS = {"GetSandbox", "ListCheckpoints", "ListTree", "ReadCheckpoint", "ReadFile"}
+# About no sandbox: they have no owner, and no field that could be wrong.
+OF_ALL = {
+    "GetStatus": pb.GetStatusRequest(),
+    "ListImages": images_pb2.ListImagesRequest(),
+    "ListTransitions": lpb.ListTransitionsRequest(),
+}
+CHECKPOINT = "chk_0123456789"
 ME, OTHER = (user_metadata(sign_access_token(SECRET, user, 3600)) for user in (OWNER, "usr_other"))
 
 
@@ -38,6 +46,17 @@ def requests(sandbox_id: str) -> dict[str, Any]:
         ),
         "CreateSnapshot": pb.CreateSnapshotRequest(sandbox_id=sandbox_id),
         "ConfigureSandbox": images_pb2.ConfigureSandboxRequest(sandbox_id=sandbox_id),
+        "PauseSandbox": lpb.PauseSandboxRequest(sandbox_id=sandbox_id),
+        "ResumeSandbox": lpb.ResumeSandboxRequest(sandbox_id=sandbox_id),
+        "HibernateSandbox": lpb.HibernateSandboxRequest(sandbox_id=sandbox_id),
+        "RestartSandbox": lpb.RestartSandboxRequest(sandbox_id=sandbox_id),
+        "KeepAlive": lpb.KeepAliveRequest(sandbox_id=sandbox_id),
+        "CreateCheckpoint": lpb.CreateCheckpointRequest(sandbox_id=sandbox_id),
+        "ListCheckpoints": lpb.ListCheckpointsRequest(sandbox_id=sandbox_id),
+        "ReadCheckpoint": lpb.ReadCheckpointRequest(sandbox_id=sandbox_id, checkpoint_id=CHECKPOINT),
+        "RestoreCheckpoint": lpb.RestoreCheckpointRequest(
+            sandbox_id=sandbox_id, checkpoint_id=CHECKPOINT, restore_id="r"
+        ),
     }
 
 
@@ -53,6 +72,15 @@ INVALID = {
     "EditFile": {"edit_id": ""},
     "CreateSnapshot": {"since_tree": "HEAD"},
     "ConfigureSandbox": {"image": "x" * 301},
+    "PauseSandbox": {"sandbox_id": ""},
+    "ResumeSandbox": {"sandbox_id": ""},
+    "HibernateSandbox": {"sandbox_id": ""},
+    "RestartSandbox": {"sandbox_id": ""},
+    "KeepAlive": {"sandbox_id": ""},
+    "CreateCheckpoint": {"request_id": "a/b"},
+    "ListCheckpoints": {"page_size": -1},
+    "ReadCheckpoint": {"checkpoint_id": "../x"},
+    "RestoreCheckpoint": {"checkpoint_id": "../x"},
 }
 
 
@@ -68,8 +96,8 @@ async def channel(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
 async def call(channel: grpc.aio.Channel, method: str, request: Any, metadata: Any) -> Any:
     name = "".join("_" + letter.lower() if letter.isupper() else letter for letter in method).lstrip("_")
     client = SandboxClient(channel).acting_as(metadata)
-    if method == "RunCommand":
-        return [frame async for frame in client.run_command(request)][-1]
+    if method in ("ReadCheckpoint", "RunCommand"):
+        return [part async for part in getattr(client, name)(request)][-1]
     return await getattr(client, name)(request)
 
 
@@ -80,8 +108,7 @@ async def refusal(channel: grpc.aio.Channel, method: str, request: Any, metadata
 
 
 def test_every_method_has_a_row() -> None:
-    # GetStatus and ListImages are about no sandbox: they have no owner and no field.
-    assert sorted([*METHODS, "GetStatus", "ListImages"]) == sorted(method.name for method in SERVICE.methods)
+    assert sorted([*METHODS, *OF_ALL]) == sorted(method.name for method in SERVICE.methods)
     assert sorted(INVALID) == METHODS
 
 
@@ -123,6 +150,13 @@ async def test_other_variables_are_a_sandbox_made_again(channel: grpc.aio.Channe
     assert (await call(channel, "RunCommand", run, me)).exit.head == b"you\n"
     configure.env["A"] = "x\0y"
     assert await refusal(channel, "ConfigureSandbox", configure, me) == ("INVALID_ARGUMENT", "INVALID_REQUEST")
+
+
+async def test_what_is_about_all_sandboxes_is_for_services(channel: grpc.aio.Channel) -> None:
+    for method, request in OF_ALL.items():
+        assert await refusal(channel, method, request, ()) == ("UNAUTHENTICATED", "UNAUTHENTICATED")
+        assert await refusal(channel, method, request, ME) == ("PERMISSION_DENIED", "INTERNAL_ONLY")
+    assert (await call(channel, "ListTransitions", OF_ALL["ListTransitions"], service_metadata(KEY, ""))).last == 0
 
 
 async def test_identity(channel: grpc.aio.Channel) -> None:

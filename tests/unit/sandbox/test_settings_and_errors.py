@@ -55,6 +55,9 @@ def test_settings_of_an_empty_environment(tmp_path: Path) -> None:
         {"INTERNAL_API_KEY": ""},
         {"SANDBOX_BACKEND": "chroot"},
         {"DOCKER_HOST": "tcp://engine:2375"},
+        {"SANDBOX_PAUSE_AFTER": "-1"},
+        {"SANDBOX_IDLE_TIMEOUT": "soon"},
+        {"SANDBOX_RETENTION": "inf"},
     ],
 )
 def test_settings_that_make_no_sense(wrong: dict[str, str]) -> None:

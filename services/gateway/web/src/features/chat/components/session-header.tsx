@@ -1,6 +1,7 @@
 import type { ReactNode } from 'react';
 import { useConnectionState } from '@/lib/stream-context';
 import type { ConnectionState } from '@/lib/stream';
+import type { Header } from '../stores/timeline-model';
 import type { TimelineStore } from '../stores/timeline-store';
 import { useTopic } from '../stores/use-timeline';
 import { phaseLook } from './phase';
@@ -37,6 +38,7 @@ export function SessionHeader({ store, known, drawTitle, menu }: SessionHeaderPr
         )}
         {!demo && model !== '' && <span className="badge fact-extra">{model}</span>}
         {confinement !== '' && <Confinement level={confinement} />}
+        {phase.look !== 'busy' && header.sandbox !== 'up' && <Asleep sandbox={header.sandbox} />}
         <UsageFacts header={header} />
         <Connection />
         <span className={`pill pill-${phase.look}`} data-testid="status-phase" data-phase={phase.name} title={header.phaseMessage}>
@@ -60,6 +62,20 @@ function Confinement({ level }: { level: string }): ReactNode {
   return (
     <span className={look} data-testid="confinement" title={LEVELS[level]}>
       {level}
+    </span>
+  );
+}
+
+const RESTS: Readonly<Record<Exclude<Header['sandbox'], 'up'>, string>> = {
+  asleep: 'The sandbox is paused; everything in it is as it was',
+  away: 'The container is gone, the files are kept',
+  gone: 'The files were deleted; what was saved of them is brought back',
+};
+
+function Asleep({ sandbox }: { sandbox: Exclude<Header['sandbox'], 'up'> }): ReactNode {
+  return (
+    <span className="badge asleep" data-testid="asleep" data-sandbox={sandbox} title={RESTS[sandbox]}>
+      Asleep<span className="asleep-more">, wakes with the next message</span>
     </span>
   );
 }

@@ -65,5 +65,16 @@ function sandbox(header: Header, value: SandboxChanged): boolean {
   if (value.sandboxId !== '') header.sandboxId = value.sandboxId;
   const usable = value.state === SandboxChanged_State.READY || value.state === SandboxChanged_State.REBUILT;
   if (usable && value.reason !== '') header.confinement = value.reason;
+  header.sandbox = LIVES[value.state] ?? header.sandbox;
   return true;
 }
+
+const LIVES: Readonly<Partial<Record<SandboxChanged_State, Header['sandbox']>>> = {
+  [SandboxChanged_State.READY]: 'up',
+  [SandboxChanged_State.RESUMED]: 'up',
+  [SandboxChanged_State.REBUILT]: 'up',
+  [SandboxChanged_State.PAUSED]: 'asleep',
+  [SandboxChanged_State.HIBERNATED]: 'away',
+  [SandboxChanged_State.LOST]: 'away',
+  [SandboxChanged_State.DESTROYED]: 'gone',
+};

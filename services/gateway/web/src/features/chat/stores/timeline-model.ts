@@ -11,6 +11,8 @@ export interface Header {
   model: string;
   sandboxId: string;
   confinement: string;
+  /** Nobody uses the sandbox: it sleeps, was put away, or its files are gone. */
+  sandbox: 'up' | 'asleep' | 'away' | 'gone';
   tokens: number;
   costMicros: bigint;
   currency: string;
@@ -124,6 +126,7 @@ function newHeader(): Header {
     model: '',
     sandboxId: '',
     confinement: '',
+    sandbox: 'up',
     tokens: 0,
     costMicros: 0n,
     currency: 'USD',
