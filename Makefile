@@ -29,6 +29,10 @@ web: $(WEB)/dist/index.html ## build the page
 sandbox-image: ## build the image that sessions run in (needs a Docker engine)
 	@deploy/sandbox/build.sh
 
+.PHONY: image-check
+image-check: ## make that image by its Dockerfile too, and compare the two (some minutes)
+	@deploy/sandbox/check.sh
+
 .PHONY: test check bench
 test: setup ## all tests, with the real parts they need (ARGS='-k watch' goes to pytest)
 	@$(SETUP)/test.sh $(ARGS)

@@ -1,8 +1,10 @@
 """The sandbox service as other services call it."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterable
+from typing import TypeVar
 
 import grpc
+from lucid.sandbox.v1 import files_pb2 as fpb
 from lucid.sandbox.v1 import images_pb2, sandbox_pb2_grpc
 from lucid.sandbox.v1 import lifecycle_pb2 as lpb
 from lucid.sandbox.v1 import sandbox_pb2 as pb
@@ -15,6 +17,7 @@ from services.rpc.status import from_rpc_error
 CALL_SECONDS = 30.0
 LONG_SECONDS = 180.0
 PACK_SECONDS = 900.0
+Response = TypeVar("Response")
 
 
 class SandboxClient:
@@ -95,6 +98,82 @@ class SandboxClient:
         """See the proto."""
         return await unary(lambda: self._stub.EditFile(request, timeout=CALL_SECONDS, metadata=self._metadata))
 
+    # Files.
+
+    async def stat_file(self, request: fpb.StatFileRequest) -> fpb.StatFileResponse:
+        """See the proto."""
+        return await unary(lambda: self._stub.StatFile(request, timeout=CALL_SECONDS, metadata=self._metadata))
+
+    async def download_file(self, request: fpb.DownloadFileRequest) -> AsyncGenerator[fpb.DownloadFileResponse, None]:
+        """See the proto. A broken stream is taken up again from the last byte that came, if the file is the same."""
+        current = fpb.DownloadFileRequest()
+        current.CopyFrom(request)
+        end, attempt = 0, 0
+        while True:
+            try:
+                async for response in self._stub.DownloadFile(current, metadata=self._metadata):
+                    attempt = 0
+                    if response.HasField("file"):
+                        if end:
+                            continue
+                        current.if_version = response.file.version
+                        end = min(response.file.size, request.offset + (request.length or response.file.size))
+                    current.offset += len(response.data)
+                    yield response
+                return
+            except grpc.RpcError as error:
+                refusal = from_rpc_error(error)
+                if refusal.reason != "UNAVAILABLE" or attempt == RETRY_ATTEMPTS:
+                    raise refusal from error
+            if end and current.offset >= end:
+                return
+            if end:
+                current.length = end - current.offset
+            await backoff(attempt)
+            attempt += 1
+
+    async def write_file(self, request: fpb.WriteFileRequest) -> fpb.WriteFileResponse:
+        """See the proto."""
+        return await unary(lambda: self._stub.WriteFile(request, timeout=LONG_SECONDS, metadata=self._metadata))
+
+    async def write_file_part(self, request: fpb.WriteFilePartRequest) -> fpb.WriteFilePartResponse:
+        """See the proto."""
+        return await unary(lambda: self._stub.WriteFilePart(request, timeout=CALL_SECONDS, metadata=self._metadata))
+
+    async def make_directory(self, request: fpb.MakeDirectoryRequest) -> fpb.MakeDirectoryResponse:
+        """See the proto."""
+        return await unary(lambda: self._stub.MakeDirectory(request, timeout=CALL_SECONDS, metadata=self._metadata))
+
+    async def move_file(self, request: fpb.MoveFileRequest) -> fpb.MoveFileResponse:
+        """See the proto."""
+        return await unary(lambda: self._stub.MoveFile(request, timeout=CALL_SECONDS, metadata=self._metadata))
+
+    async def remove_file(self, request: fpb.RemoveFileRequest) -> fpb.RemoveFileResponse:
+        """See the proto."""
+        return await unary(lambda: self._stub.RemoveFile(request, timeout=LONG_SECONDS, metadata=self._metadata))
+
+    async def search_files(self, request: fpb.SearchFilesRequest) -> AsyncGenerator[fpb.SearchFilesResponse, None]:
+        """See the proto. Not tried again in the middle: the matches so far would come twice."""
+        call = self._stub.SearchFiles(request, timeout=LONG_SECONDS, metadata=self._metadata)
+        async for response in _streamed(call):
+            yield response
+
+    async def watch_files(self, request: fpb.WatchFilesRequest) -> AsyncGenerator[fpb.WatchFilesResponse, None]:
+        """See the proto. A break is the caller's to mend, who has to list the files anew."""
+        async for response in _streamed(self._stub.WatchFiles(request, metadata=self._metadata)):
+            yield response
+
+    async def export_archive(
+        self, request: fpb.ExportArchiveRequest
+    ) -> AsyncGenerator[fpb.ExportArchiveResponse, None]:
+        """See the proto."""
+        async for response in _streamed(self._stub.ExportArchive(request, metadata=self._metadata)):
+            yield response
+
+    async def import_archive(self, request: fpb.ImportArchiveRequest) -> fpb.ImportArchiveResponse:
+        """See the proto."""
+        return await unary(lambda: self._stub.ImportArchive(request, timeout=LONG_SECONDS, metadata=self._metadata))
+
     async def create_snapshot(self, request: pb.CreateSnapshotRequest) -> pb.CreateSnapshotResponse:
         """See the proto."""
         return await unary(lambda: self._stub.CreateSnapshot(request, timeout=LONG_SECONDS, metadata=self._metadata))
@@ -162,3 +241,12 @@ class SandboxClient:
     async def get_status(self, request: pb.GetStatusRequest) -> pb.GetStatusResponse:
         """See the proto."""
         return await unary(lambda: self._stub.GetStatus(request, timeout=CALL_SECONDS, metadata=self._metadata))
+
+
+async def _streamed(call: AsyncIterable[Response]) -> AsyncGenerator[Response, None]:
+    """The answers of a stream. Raises RemoteError."""
+    try:
+        async for response in call:
+            yield response
+    except grpc.RpcError as error:
+        raise from_rpc_error(error) from error

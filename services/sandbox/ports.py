@@ -5,16 +5,28 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol, TypeAlias
 
-from services.sandbox.domain.lifecycle import (
-    Checkpoint,
-    Ladder,
-    Life,
+from services.sandbox.domain.files import (
+    ChangeOrder,
+    DownloadOrder,
+    FileInfo,
+    Made,
+    Match,
+    Moved,
+    MoveOrder,
     Packed,
-    Restored,
-    Told,
-    Transition,
-    What,
+    Removed,
+    RemoveOrder,
+    Searched,
+    SearchOrder,
+    TreeOrder,
+    Unpacked,
+    UnpackOrder,
+    UploadPart,
+    WatchFrame,
+    WriteOrder,
+    Written,
 )
+from services.sandbox.domain.lifecycle import Checkpoint, Ladder, Life, PackedWork, Restored, Told, Transition, What
 from services.sandbox.domain.models import (
     Arrival,
     CommandOrder,
@@ -28,6 +40,7 @@ from services.sandbox.domain.models import (
     State,
     Tree,
 )
+from services.sandbox.domain.network import NOTHING_ALLOWED, NetworkChoice
 
 Stamp: TypeAlias = tuple[int, int]
 
@@ -108,17 +121,58 @@ class Launcher(Protocol):
         """Why its helper cannot be reached, in words that follow "The sandbox went away:"."""
 
 
+class GuestFiles(Protocol):
+    """The files of one sandbox. Calls raise as Guest's, and the refusals that files.proto names."""
+
+    async def stat(self, path: str, follow: bool, with_etag: bool) -> FileInfo:
+        """What is known of an entry."""
+
+    async def list_tree(self, order: TreeOrder) -> Tree:
+        """A page of the tree."""
+
+    def download(self, order: DownloadOrder) -> AsyncGenerator[FileInfo | bytes, None]:
+        """What the file is, then its bytes."""
+
+    async def write_part(self, part: UploadPart) -> int:
+        """Keeps a part; how many bytes have come."""
+
+    async def write(self, order: WriteOrder) -> Written:
+        """Writes a file once for its key."""
+
+    async def make_directory(self, order: ChangeOrder) -> Made:
+        """Makes a folder."""
+
+    async def move(self, order: MoveOrder) -> Moved:
+        """Moves an entry once for its key."""
+
+    async def remove(self, order: RemoveOrder) -> Removed:
+        """Removes an entry once for its key."""
+
+    def search(self, order: SearchOrder) -> AsyncGenerator[tuple[Match, ...] | Searched, None]:
+        """Matches as they are found; Searched last."""
+
+    def watch(self) -> AsyncGenerator[WatchFrame, None]:
+        """WatchReady first; ends only when the caller leaves."""
+
+    def pack(self, path: str, leave_out_made: bool) -> AsyncGenerator[bytes | Packed, None]:
+        """A folder as an archive; Packed last."""
+
+    async def unpack(self, order: UnpackOrder) -> Unpacked:
+        """Unpacks an archive once for its key."""
+
+
 class Guest(Protocol):
     """The helper inside one sandbox. Calls raise GuestLost when it goes away, Fenced for an epoch of the past."""
+
+    @property
+    def files(self) -> GuestFiles:
+        """What else can be asked about its files."""
 
     def run(self, order: CommandOrder) -> AsyncGenerator[Frame, None]:
         """Started, outputs, exit. Leaving the iteration leaves the command running."""
 
     async def stop(self, command_id: str) -> int:
         """Ends a command, or all for the empty id; how many processes that were."""
-
-    async def list_tree(self, path: str, depth: int, max_entries: int) -> Tree:
-        """Files of the workspace."""
 
     async def read_file(self, path: str, offset: int, limit: int) -> FileRange:
         """A range of a file."""
@@ -129,7 +183,7 @@ class Guest(Protocol):
     async def snapshot(self, path: str, since_tree: str, epoch: int) -> Snapshot:
         """Records the tree."""
 
-    async def checkpoint(self, key: str, limit: int) -> Packed:
+    async def checkpoint(self, key: str, limit: int) -> PackedWork:
         """Packs the work that no remote has; at most so many bytes of commits and of files. Raises CheckpointFailed."""
 
     def read_checkpoint(self, key: str, size: int) -> AsyncGenerator[bytes, None]:
@@ -342,3 +396,4 @@ class Ports:
     lives: Lives
     shelf: Shelf
     ladder: Ladder
+    network: NetworkChoice = NOTHING_ALLOWED

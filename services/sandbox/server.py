@@ -18,6 +18,9 @@ from services.rpc.serving import Access, Service
 from services.sandbox.backends.control import ControlSockets
 from services.sandbox.backends.docker import DockerLauncher
 from services.sandbox.backends.docker_shape import DockerOptions
+from services.sandbox.backends.doorways import Doorways
+from services.sandbox.backends.egress.proxy import EgressProxy
+from services.sandbox.backends.egress.trust import read_trust
 from services.sandbox.backends.fleet import SandboxFleet
 from services.sandbox.backends.gate import GateRelay
 from services.sandbox.backends.launchers import Launchers
@@ -26,6 +29,7 @@ from services.sandbox.backends.shelf import CheckpointShelf
 from services.sandbox.backends.toolbox import DEFAULT_SOURCE
 from services.sandbox.backends.uses import Uses
 from services.sandbox.domain.lifecycle import Ladder
+from services.sandbox.domain.network import NetworkChoice, NetworkMode
 from services.sandbox.ports import Clock, Lives, Ports
 from services.sandbox.servicer import SandboxServicer
 from services.sandbox.settings import Settings
@@ -37,7 +41,11 @@ from services.sandbox.usecases.reconcile import find_again, reconcile
 from services.storage.database import Database
 
 SERVICE = sandbox_pb2.DESCRIPTOR.services_by_name["SandboxService"]
-_USER = frozenset({"GetSandbox", "ListCheckpoints", "ListTree", "ReadCheckpoint", "ReadFile"})
+_FILES_TO_LOOK_AT = {
+    *("ListTree", "ReadFile", "StatFile", "DownloadFile"),
+    *("SearchFiles", "WatchFiles", "ExportArchive"),
+}
+_USER = frozenset({"GetSandbox", "ListCheckpoints", "ReadCheckpoint", *_FILES_TO_LOOK_AT})
 TRIM_EVERY = timedelta(hours=6)
 SHORTEST_LOOK = 0.1
 log = get_logger(__name__)
@@ -108,24 +116,31 @@ async def _keep_looking(ports: Ports, longest: float) -> None:
             log.error("a look at the sandboxes failed", exc_info=error)
 
 
-async def build(settings: Settings, connect: Callable[[str], grpc.aio.Channel], clock: Clock = UTC_CLOCK) -> Service:
+async def build(
+    settings: Settings,
+    connect: Callable[[str], grpc.aio.Channel],
+    clock: Clock = UTC_CLOCK,
+    egress: EgressProxy | None = None,
+) -> Service:
     """The service, not yet started. It calls no other service, so `connect` is not used."""
     instance = await asyncio.to_thread(_instance, settings.data_dir)
     database = open_database(settings.database)
     lives = SqlLives(database)
-    fleet = _fleet(settings, instance, lives, clock)
+    fleet = await asyncio.to_thread(_fleet, settings, instance, lives, clock, egress or EgressProxy())
     ports = Ports(
         store=SqlSandboxStore(database),
         fleet=fleet,
         clock=clock,
         lives=lives,
         shelf=CheckpointShelf(settings.data_dir.resolve()),
+        network=settings.network,
         ladder=Ladder(
             pause_after=timedelta(seconds=settings.pause_after),
             idle_timeout=timedelta(seconds=settings.idle_timeout),
             retention=timedelta(days=settings.retention),
         ),
     )
+    _say_what_may_be_reached(settings.network)
     parts = _Parts(database, fleet, ports, settings.look_every)
     return Service(
         name="sandbox",
@@ -142,7 +157,14 @@ def end_sandboxes(data_dir: Path) -> None:
     ControlSockets(data_dir).kill_all()
 
 
-def _fleet(settings: Settings, instance: str, lives: Lives, clock: Clock) -> SandboxFleet:
+def _say_what_may_be_reached(network: NetworkChoice) -> None:
+    policy = network.policy(network.mode)
+    log.info("sandboxes may reach", extra={"mode": policy.mode.value, "hosts": policy.hosts})
+    if policy.mode is not NetworkMode.OFF and not policy.rules:
+        log.warning("no host is allowed to sandboxes: EGRESS_REGISTRIES and EGRESS_HOSTS are empty")
+
+
+def _fleet(settings: Settings, instance: str, lives: Lives, clock: Clock, egress: EgressProxy) -> SandboxFleet:
     docker = DockerLauncher(
         DockerOptions(
             socket_path=settings.docker_socket,
@@ -161,7 +183,9 @@ def _fleet(settings: Settings, instance: str, lives: Lives, clock: Clock) -> San
     relay = GateRelay(settings.gate, settings.internal_api_key)
     data_dir = settings.data_dir.resolve()
     control, uses = ControlSockets(data_dir), Uses(data_dir, clock)
-    return SandboxFleet(launchers, relay, RunFolders(data_dir), control, lives, uses, clock)
+    trust = read_trust(settings.ca_file)
+    folders = RunFolders(data_dir, trust.files)
+    return SandboxFleet(launchers, Doorways(relay, egress, trust), folders, control, lives, uses, clock)
 
 
 def _instance(data_dir: Path) -> str:

@@ -2,9 +2,11 @@
 
 import contextlib
 from collections.abc import AsyncIterator
+from dataclasses import asdict
 from typing import Any, TypeAlias
 
 import grpc
+from lucid.sandbox.v1 import files_pb2 as fpb
 from lucid.sandbox.v1 import images_pb2, sandbox_pb2_grpc
 from lucid.sandbox.v1 import lifecycle_pb2 as lpb
 from lucid.sandbox.v1 import sandbox_pb2 as pb
@@ -12,30 +14,42 @@ from lucid.sandbox.v1 import sandbox_pb2 as pb
 from services.rpc.identity import current_caller
 from services.rpc.paging import decode_token, encode_token, page_size
 from services.sandbox import convert
-from services.sandbox.convert import lifecycle
+from services.sandbox.convert import files, lifecycle
+from services.sandbox.convert.network import network_from_proto, network_to_proto
 from services.sandbox.ports import Ports
 from services.sandbox.usecases.configure_sandbox import configure_sandbox
 from services.sandbox.usecases.create_checkpoint import create_checkpoint
 from services.sandbox.usecases.create_sandbox import SandboxOrder, create_sandbox
 from services.sandbox.usecases.create_snapshot import create_snapshot
 from services.sandbox.usecases.delete_sandbox import delete_sandbox
+from services.sandbox.usecases.download_file import download_file
 from services.sandbox.usecases.edit_file import edit_file
+from services.sandbox.usecases.export_archive import export_archive
 from services.sandbox.usecases.get_sandbox import get_sandbox
 from services.sandbox.usecases.get_status import get_status
 from services.sandbox.usecases.hibernate_sandbox import hibernate_sandbox
+from services.sandbox.usecases.import_archive import import_archive
 from services.sandbox.usecases.keep_alive import keep_alive
 from services.sandbox.usecases.list_checkpoints import list_checkpoints
 from services.sandbox.usecases.list_images import list_images
 from services.sandbox.usecases.list_transitions import list_transitions
 from services.sandbox.usecases.list_tree import list_tree
+from services.sandbox.usecases.make_directory import make_directory
+from services.sandbox.usecases.move_file import move_file
 from services.sandbox.usecases.pause_sandbox import pause_sandbox
 from services.sandbox.usecases.read_checkpoint import read_checkpoint
 from services.sandbox.usecases.read_file import read_file
+from services.sandbox.usecases.remove_file import remove_file
 from services.sandbox.usecases.restart_sandbox import restart_sandbox
 from services.sandbox.usecases.restore_checkpoint import restore_checkpoint
 from services.sandbox.usecases.resume_sandbox import resume_sandbox
 from services.sandbox.usecases.run_command import run_command
+from services.sandbox.usecases.search_files import search_files
+from services.sandbox.usecases.stat_file import stat_file
 from services.sandbox.usecases.stop_command import stop_command
+from services.sandbox.usecases.watch_files import watch_files
+from services.sandbox.usecases.write_file import write_file
+from services.sandbox.usecases.write_file_part import write_file_part
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
@@ -62,6 +76,7 @@ class SandboxServicer(sandbox_pb2_grpc.SandboxServiceServicer):
             env=convert.env_from_proto(request.env),
             git_config=convert.git_config_from_proto(request),
             epoch=request.epoch,
+            network=network_from_proto(request.network),
         )
         view, arrival = await create_sandbox(self._ports, _user_id(), order)
         return pb.CreateSandboxResponse(
@@ -113,10 +128,9 @@ class SandboxServicer(sandbox_pb2_grpc.SandboxServiceServicer):
 
     async def ListTree(self, request: pb.ListTreeRequest, context: Context) -> pb.ListTreeResponse:
         """See the proto."""
-        tree = await list_tree(
-            self._ports, _user_id(), request.sandbox_id, request.path, request.depth, request.max_entries
-        )
-        return convert.tree_to_proto(tree)
+        order = files.tree_order(request)
+        tree = await list_tree(self._ports, _user_id(), request.sandbox_id, order)
+        return files.tree_to_proto(tree)
 
     async def ReadFile(self, request: pb.ReadFileRequest, context: Context) -> pb.ReadFileResponse:
         """See the proto."""
@@ -129,7 +143,89 @@ class SandboxServicer(sandbox_pb2_grpc.SandboxServiceServicer):
         """See the proto."""
         order = convert.edit_from_proto(request)
         edited = await edit_file(self._ports, _user_id(), request.sandbox_id, order)
-        return pb.EditFileResponse(etag=edited.etag, lines=edited.lines, repeated_call=edited.repeated)
+        return files.edited_to_proto(edited)
+
+    # Files.
+
+    async def StatFile(self, request: fpb.StatFileRequest, context: Context) -> fpb.StatFileResponse:
+        """See the proto."""
+        asked = (request.path, request.follow, request.with_etag)
+        info = await stat_file(self._ports, _user_id(), request.sandbox_id, *asked)
+        return fpb.StatFileResponse(file=files.info_to_proto(info))
+
+    async def DownloadFile(
+        self, request: fpb.DownloadFileRequest, context: Context
+    ) -> AsyncIterator[fpb.DownloadFileResponse]:
+        """See the proto."""
+        order = files.download_order(request)
+        frames = download_file(self._ports, _user_id(), request.sandbox_id, order)
+        async with contextlib.aclosing(frames):
+            async for frame in frames:
+                yield files.download_to_proto(frame)
+
+    async def WriteFile(self, request: fpb.WriteFileRequest, context: Context) -> fpb.WriteFileResponse:
+        """See the proto."""
+        order = files.write_order(request)
+        written = await write_file(self._ports, _user_id(), request.sandbox_id, order)
+        return fpb.WriteFileResponse(**asdict(written))
+
+    async def WriteFilePart(self, request: fpb.WriteFilePartRequest, context: Context) -> fpb.WriteFilePartResponse:
+        """See the proto."""
+        order = files.part_order(request)
+        return fpb.WriteFilePartResponse(size=await write_file_part(self._ports, _user_id(), request.sandbox_id, order))
+
+    async def MakeDirectory(self, request: fpb.MakeDirectoryRequest, context: Context) -> fpb.MakeDirectoryResponse:
+        """See the proto."""
+        order = files.make_order(request)
+        made = await make_directory(self._ports, _user_id(), request.sandbox_id, order)
+        return fpb.MakeDirectoryResponse(**asdict(made))
+
+    async def MoveFile(self, request: fpb.MoveFileRequest, context: Context) -> fpb.MoveFileResponse:
+        """See the proto."""
+        order = files.move_order(request)
+        moved = await move_file(self._ports, _user_id(), request.sandbox_id, order)
+        return fpb.MoveFileResponse(**asdict(moved))
+
+    async def RemoveFile(self, request: fpb.RemoveFileRequest, context: Context) -> fpb.RemoveFileResponse:
+        """See the proto."""
+        order = files.remove_order(request)
+        removed = await remove_file(self._ports, _user_id(), request.sandbox_id, order)
+        return fpb.RemoveFileResponse(**asdict(removed))
+
+    async def SearchFiles(
+        self, request: fpb.SearchFilesRequest, context: Context
+    ) -> AsyncIterator[fpb.SearchFilesResponse]:
+        """See the proto."""
+        order = files.search_order(request)
+        frames = search_files(self._ports, _user_id(), request.sandbox_id, order)
+        async with contextlib.aclosing(frames):
+            async for frame in frames:
+                yield files.found_to_proto(frame)
+
+    async def WatchFiles(
+        self, request: fpb.WatchFilesRequest, context: Context
+    ) -> AsyncIterator[fpb.WatchFilesResponse]:
+        """See the proto."""
+        frames = watch_files(self._ports, _user_id(), request.sandbox_id)
+        async with contextlib.aclosing(frames):
+            async for frame in frames:
+                yield files.watched_to_proto(frame)
+
+    async def ExportArchive(
+        self, request: fpb.ExportArchiveRequest, context: Context
+    ) -> AsyncIterator[fpb.ExportArchiveResponse]:
+        """See the proto."""
+        asked = (request.path, request.leave_out_made)
+        frames = export_archive(self._ports, _user_id(), request.sandbox_id, *asked)
+        async with contextlib.aclosing(frames):
+            async for frame in frames:
+                yield files.packed_to_proto(frame)
+
+    async def ImportArchive(self, request: fpb.ImportArchiveRequest, context: Context) -> fpb.ImportArchiveResponse:
+        """See the proto."""
+        order = files.unpack_order(request)
+        unpacked = await import_archive(self._ports, _user_id(), request.sandbox_id, order)
+        return fpb.ImportArchiveResponse(**asdict(unpacked))
 
     async def CreateSnapshot(self, request: pb.CreateSnapshotRequest, context: Context) -> pb.CreateSnapshotResponse:
         """See the proto."""
@@ -211,5 +307,7 @@ class SandboxServicer(sandbox_pb2_grpc.SandboxServiceServicer):
         """See the proto."""
         status = await get_status(self._ports)
         return pb.GetStatusResponse(
-            confinement=convert.confinement_to_proto(status.confinement), ready_sandboxes=status.ready
+            confinement=convert.confinement_to_proto(status.confinement),
+            ready_sandboxes=status.ready,
+            network=network_to_proto(status.network),
         )

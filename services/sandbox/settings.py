@@ -1,8 +1,10 @@
 """The sandbox service's settings; the only reader of its environment."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+
+from services.sandbox.domain.network import NOTHING_ALLOWED, HostRule, NetworkChoice, NetworkMode, host_rule
 
 LONGEST = 1e8
 BACKENDS = ("auto", "docker", "bubblewrap", "process")
@@ -39,6 +41,8 @@ class Settings:
     idle_timeout: float = 1800.0
     retention: float = 14.0
     look_every: float = 10.0
+    network: NetworkChoice = NOTHING_ALLOWED
+    ca_file: str = ""
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> "Settings":
@@ -68,6 +72,8 @@ class Settings:
             idle_timeout=_duration(env, "SANDBOX_IDLE_TIMEOUT", cls.idle_timeout),
             retention=_duration(env, "SANDBOX_RETENTION", cls.retention),
             docker_socket=_socket(env.get("DOCKER_HOST") or f"unix://{cls.docker_socket}"),
+            network=_network(env),
+            ca_file=env.get("SANDBOX_CA_FILE", ""),
         )
 
     @property
@@ -109,6 +115,27 @@ def _duration(env: Mapping[str, str], name: str, default: float) -> float:
         msg = f"{name} is {given!r}; it is a number, 0 or more"
         raise ValueError(msg)
     return value
+
+
+def _network(env: Mapping[str, str]) -> NetworkChoice:
+    mode = env.get("EGRESS") or NetworkMode.REGISTRIES.value
+    if mode not in {known.value for known in NetworkMode}:
+        msg = f"EGRESS is {mode!r}; it can be {', '.join(known.value for known in NetworkMode)}"
+        raise ValueError(msg)
+    private = frozenset(map(str, _rules(env, "EGRESS_PRIVATE_HOSTS")))
+    registries, hosts = (
+        tuple(replace(rule, private=str(rule) in private) for rule in _rules(env, name))
+        for name in ("EGRESS_REGISTRIES", "EGRESS_HOSTS")
+    )
+    return NetworkChoice(NetworkMode(mode), registries, hosts)
+
+
+def _rules(env: Mapping[str, str], name: str) -> list[HostRule]:
+    try:
+        return [host_rule(text) for text in env.get(name, "").split(",") if text.strip()]
+    except ValueError as error:
+        msg = f"{name}: {error}"
+        raise ValueError(msg) from None
 
 
 def _socket(docker_host: str) -> str:

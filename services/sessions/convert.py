@@ -10,6 +10,7 @@ from lucid.sessions.v1 import sessions_pb2 as pb
 
 from services.rpc.errors import InvalidRequest
 from services.rpc.paging import decode_token, encode_token
+from services.sessions.domain.environment import Environment, checked_setup, checked_variables
 from services.sessions.domain.models import Confirmation, NewSession, Policy, Repository, SessionRecord
 from services.sessions.domain.policy import from_budget, to_budget
 
@@ -36,6 +37,7 @@ def to_session(record: SessionRecord) -> pb.Session:
         confirmation=event_pb2.ConfirmationMode.ValueType(record.policy.confirmation.value),
         budget=to_budget(record.policy.budget),
         fallback_model=record.policy.fallback_model,
+        network=event_pb2.NetworkMode.ValueType(record.network),
     )
     if record.repository is not None:
         session.repository.CopyFrom(_repository(record.repository))
@@ -69,7 +71,18 @@ def new_session(owner_id: str, request: pb.CreateSessionRequest) -> NewSession:
             from_budget(request.budget),
             storable("fallback_model", request.fallback_model),
         ),
+        network=request.network,
+        environment=_environment(request.environment),
     )
+
+
+def _environment(wish: pb.Environment) -> Environment:
+    """What a caller wants the sandbox to be made with. Raises InvalidRequest."""
+    try:
+        setup, variables = checked_setup(wish.setup), checked_variables(wish.env)
+    except ValueError as error:
+        raise InvalidRequest(f"environment: {error}", field="environment") from error
+    return Environment(wish.image, setup, wish.setup_seconds, variables)
 
 
 def policy_change(request: pb.ConfigureSessionRequest) -> Callable[[Policy], Policy]:

@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Mapp
 from dataclasses import dataclass
 from typing import Protocol
 
-from lucid.sessions.v1.event_pb2 import Event, ItemCursor, PullRequestChanged
+from lucid.sessions.v1.event_pb2 import Event, ItemCursor, NetworkMode, PullRequestChanged
 
 from services.sessions.domain.conversation import ModelRequest, Piece, UsagePiece
 from services.sessions.domain.models import Change, Confirmation, Lease, Leftover, Repository, Request, SessionRecord
@@ -18,6 +18,7 @@ from services.sessions.domain.work import (
     Push,
     Restored,
     Snapshot,
+    Surroundings,
 )
 
 Transition = Callable[[SessionRecord], Change]
@@ -149,6 +150,13 @@ class Workspace(Protocol):
     async def create(self, record: SessionRecord, gate: Gate | None) -> Confinement:
         """Makes it, or brings it back on its kept workspace. Safe to repeat."""
 
+    async def images(self) -> tuple[str, ...]:
+        """Those that may be asked for, the default first; `*` stands for any characters. Empty: there are none."""
+
+    async def configure(self, record: SessionRecord, image: str, variables: Mapping[str, str]) -> Surroundings:
+        """Gives it another image (empty: the default one) and other variables. Where that changes anything it is made
+        again on its kept workspace. Safe to repeat."""
+
     def run(
         self, record: SessionRecord, key: str, command: str, timeout_ms: int, cwd: str = ""
     ) -> AsyncGenerator[CommandFrame, None]:
@@ -253,6 +261,7 @@ class Limits:
     `question_timeout`: after it the agent goes on without an answer; 0 = never. `confirmation`: of sessions that choose
     none; DEFAULT = by what confines the sandbox. `session_budget_micros`: money for a session's model calls, millionths
     of a US dollar; 0 = no bound. Money, iterations and working time are what a session may use before it asks for more.
+    `network`: the most that a session may ask for.
     """
 
     max_iterations: int = 50
@@ -266,6 +275,7 @@ class Limits:
     question_timeout: float = 0.0
     confirmation: Confirmation = Confirmation.DEFAULT
     session_budget_micros: int = 0
+    network: NetworkMode.ValueType = NetworkMode.NETWORK_MODE_LIST
 
 
 @dataclass(frozen=True)

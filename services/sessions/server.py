@@ -142,6 +142,7 @@ def _ports(
             confirmation=settings.confirmation,
             context_window=settings.context_window,
             compact_at=settings.compact_at,
+            network=settings.network,
         ),
         title_model=settings.title_model,
     )

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from lucid.sessions.v1.event_pb2 import NetworkMode
+
 from services.sessions.backends.models import Providers
 from services.sessions.domain.models import Confirmation
 
@@ -27,6 +29,7 @@ class Settings:
     conversation_timeout: float = 1800.0
     session_budget_usd: float = 0.0
     question_timeout: float = 0.0
+    network: NetworkMode.ValueType = NetworkMode.NETWORK_MODE_REGISTRIES
     title_model: str = ""
     confirmation: Confirmation = Confirmation.DEFAULT
     context_window: int = 0
@@ -57,6 +60,7 @@ class Settings:
             compact_at=_share("COMPACT_AT", env.get("COMPACT_AT") or "0.8"),
             session_budget_usd=_amount(env, "SESSION_BUDGET_USD"),
             question_timeout=_amount(env, "QUESTION_TIMEOUT"),
+            network=_network(env.get("EGRESS") or "registries"),
         )
 
 
@@ -74,6 +78,12 @@ def _confirmation(name: str) -> Confirmation:
     if name not in ("never", "risky", "always"):
         raise ValueError(f"CONFIRMATION_MODE must be never, risky or always, not {name!r}.")
     return Confirmation[name.upper()]
+
+
+def _network(name: str) -> NetworkMode.ValueType:
+    if name not in ("off", "registries", "list"):
+        raise ValueError(f"EGRESS must be off, registries or list, not {name!r}.")
+    return NetworkMode.Value(f"NETWORK_MODE_{name.upper()}")
 
 
 def _share(name: str, value: str) -> float:

@@ -17,11 +17,16 @@ from typing import Any
 from tests.benchmarks import machine
 from tests.benchmarks.ground import Ground, ground
 from tests.benchmarks.role import ROOT
-from tests.benchmarks.scenarios import apart, command, create, crowd, resume, start, steps, tokens
+from tests.benchmarks.scenarios import apart, command, create, crowd, egress, resume, start, steps, tokens
 from tests.benchmarks.table import Row, render
 
 RESULTS = ROOT / "test-results" / "benchmarks.json"
-ALONE: dict[str, Callable[[], Awaitable[list[Row]]]] = {"start": start.run, "command": command.run, "apart": apart.run}
+ALONE: dict[str, Callable[[], Awaitable[list[Row]]]] = {
+    "start": start.run,
+    "command": command.run,
+    "apart": apart.run,
+    "egress": egress.run,
+}
 # In this order: the first one wants a product that has done nothing yet.
 ON_GROUND: dict[str, Callable[[Ground], Awaitable[list[Row]]]] = {
     "tokens": tokens.run,

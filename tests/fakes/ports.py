@@ -13,6 +13,7 @@ from lucid.sessions.v1.event_pb2 import (
     ApprovalResolved,
     CommandCompleted,
     Event,
+    NetworkBlocked,
     PullRequestChanged,
     TurnStarted,
     UserMessage,
@@ -25,6 +26,7 @@ from services.sessions.domain.models import Change, Draft, Lease, Repository, Se
 from services.sessions.domain.waiting import FOLLOWED, NOTHING, followed
 from services.sessions.domain.work import (
     CommandBegun,
+    CommandBlocked,
     CommandEnded,
     CommandFrame,
     CommandOutput,
@@ -42,6 +44,7 @@ from services.sessions.domain.work import (
 )
 from services.sessions.ports import EventStore, Limits, LiveHub, Ports, Signals
 from tests.fakes.file_change import file_change
+from tests.fakes.images import Images
 from tests.fakes.scripted_model import Model, OneModel, Script
 
 SESSION = "ses_01TEST000000000000000000"
@@ -113,8 +116,7 @@ class Log:
         return self.cursors.get(name, 0)
 
     async def move_cursor(self, name: str, before: int, number: int) -> None:
-        if self.cursors.get(name, 0) == before:
-            self.cursors[name] = number
+        self.cursors[name] = number
 
     async def load_progress(self, session_id: str) -> dict[tuple[str, int], bytes]:
         return {}
@@ -160,10 +162,11 @@ class Ran:
     push: str = ""
     reason: int = CommandCompleted.REASON_EXITED
     cwd_after: str = "/workspace/teatime"
+    blocked: tuple[NetworkBlocked, ...] = ()
 
 
 @dataclass
-class Place:
+class Place(Images):
     """Workspace and forge in one. `away`: how many calls cannot reach it; `starts`: keys that really ran."""
 
     commands: Callable[[str], Ran] = lambda _: Ran(b"ok\n")
@@ -213,7 +216,9 @@ class Place:
             await asyncio.sleep(60)
         await self._reach()
         yield CommandOutput(half, ended.completed.head[half:])
-        yield ended
+        for call in ended.blocked:
+            yield CommandBlocked(call)
+        yield replace(ended, blocked=())
 
     def _start(self, ran: Ran) -> CommandEnded:
         self.files.update(ran.writes)
@@ -224,7 +229,7 @@ class Place:
         )
         if ran.reason == CommandCompleted.REASON_EXITED:
             completed.exit_code = ran.exit_code
-        return CommandEnded(completed)
+        return CommandEnded(completed, blocked=ran.blocked)
 
     async def stop(self, record: SessionRecord, key: str) -> None:
         self.hang = False

@@ -10,7 +10,7 @@ from typing import Any
 
 from lucid.integrations.v1 import integrations_pb2 as ipb
 from lucid.integrations.v1 import integrations_pb2_grpc as ipg
-from lucid.sandbox.v1 import lifecycle_pb2 as lpb
+from lucid.sandbox.v1 import files_pb2 as fpb
 from lucid.sandbox.v1 import sandbox_pb2 as bpb
 from lucid.sandbox.v1 import sandbox_pb2_grpc as bpg
 from lucid.sessions.v1 import event_pb2 as epb
@@ -21,6 +21,7 @@ from services.rpc.errors import Code, LucidError
 from services.rpc.identity import current_caller
 from services.rpc.ids import new_id
 from services.rpc.serving import Access, Service
+from tests.fakes.checkpoints import FakeCheckpoints
 
 
 class Refusal(LucidError):
@@ -255,7 +256,7 @@ class FakeSessions(Fake, spg.SessionsServiceServicer):
         return spb.GetStatusResponse(active_sessions=7)
 
 
-class FakeSandbox(Fake, bpg.SandboxServiceServicer):
+class FakeSandbox(FakeCheckpoints, Fake, bpg.SandboxServiceServicer):
     """Sandboxes by owner, files by path."""
 
     def __init__(self) -> None:
@@ -263,8 +264,7 @@ class FakeSandbox(Fake, bpg.SandboxServiceServicer):
         self.owners: dict[str, str] = {}
         self.files: dict[str, bytes] = {}
         self.entries: list[bpb.ListTreeResponse.Entry] = []
-        self.checkpoints: list[lpb.Checkpoint] = []
-        self.archives: dict[str, bytes] = {}
+        self.promised_more = 0
 
     def service(self) -> Service:
         return Service(
@@ -290,20 +290,6 @@ class FakeSandbox(Fake, bpg.SandboxServiceServicer):
         self._own(self.enter("ListTree", request, context), request.sandbox_id)
         return bpb.ListTreeResponse(entries=self.entries)
 
-    async def ListCheckpoints(self, request: lpb.ListCheckpointsRequest, context: Any) -> lpb.ListCheckpointsResponse:
-        self._own(self.enter("ListCheckpoints", request, context), request.sandbox_id)
-        return lpb.ListCheckpointsResponse(checkpoints=self.checkpoints)
-
-    async def ReadCheckpoint(
-        self, request: lpb.ReadCheckpointRequest, context: Any
-    ) -> AsyncIterator[lpb.ReadCheckpointResponse]:
-        self._own(self.enter("ReadCheckpoint", request, context), request.sandbox_id)
-        if request.checkpoint_id not in self.archives:
-            raise not_found("CHECKPOINT_NOT_FOUND")
-        whole = self.archives[request.checkpoint_id]
-        for at in range(request.from_offset, len(whole), 3):
-            yield lpb.ReadCheckpointResponse(data=whole[at : at + 3], size=len(whole))
-
     async def ReadFile(self, request: bpb.ReadFileRequest, context: Any) -> bpb.ReadFileResponse:
         self._own(self.enter("ReadFile", request, context), request.sandbox_id)
         if ".." in request.path.split("/"):
@@ -312,6 +298,25 @@ class FakeSandbox(Fake, bpg.SandboxServiceServicer):
             raise not_found("FILE_NOT_FOUND")
         data, limit = self.files[request.path], request.limit or 1024 * 1024
         return bpb.ReadFileResponse(data=data[request.offset : request.offset + limit], size=len(data))
+
+    async def DownloadFile(
+        self, request: fpb.DownloadFileRequest, context: Any
+    ) -> AsyncIterator[fpb.DownloadFileResponse]:
+        self._own(self.enter("DownloadFile", request, context), request.sandbox_id)
+        if request.path not in self.files:
+            raise not_found("FILE_NOT_FOUND")
+        data = self.files[request.path]
+        yield fpb.DownloadFileResponse(file=fpb.FileInfo(size=len(data) + self.promised_more))
+        for at in range(0, len(data), 4):
+            yield fpb.DownloadFileResponse(data=data[at : at + 4])
+
+    async def ExportArchive(
+        self, request: fpb.ExportArchiveRequest, context: Any
+    ) -> AsyncIterator[fpb.ExportArchiveResponse]:
+        self._own(self.enter("ExportArchive", request, context), request.sandbox_id)
+        for data in (b"tar ", b"of ", request.path.encode() or b"all"):
+            yield fpb.ExportArchiveResponse(data=data)
+        yield fpb.ExportArchiveResponse(done=fpb.ExportArchiveResponse.Done(entries=1))
 
 
 class FakeIntegrations(Fake, ipg.IntegrationsServiceServicer):

@@ -8,6 +8,7 @@ from services.gateway.rest import (
     chats,
     checkpoints,
     docs,
+    downloads,
     events,
     exports,
     files,
@@ -43,19 +44,7 @@ def build_rest(here: Rows) -> FastAPI:
         )
     if here.settings.auth_dev_login:
         app.include_router(accounts.dev_router)
-    for rows in (
-        status,
-        accounts,
-        sessions,
-        policy,
-        steering,
-        events,
-        exports,
-        checkpoints,
-        chats,
-        files,
-        integrations,
-        docs,
-    ):
+    of_sessions = (sessions, policy, steering, events, exports, checkpoints, chats, files, downloads)
+    for rows in (status, accounts, *of_sessions, integrations, docs):
         app.include_router(rows.router)
     return app

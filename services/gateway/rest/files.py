@@ -33,7 +33,7 @@ class FileOut(BaseModel):
 
 
 async def sandbox_of(caller: Caller, session_id: str) -> str:
-    """Of a session of the caller's; empty before there is one. Raises Refused."""
+    """The session's sandbox; empty while there is none."""
     with absent(session_id, f"Session {session_id} not found."):
         session = (await caller.ask(caller.sessions.GetSession, pb.GetSessionRequest(session_id=session_id))).session
     return session.sandbox_id
@@ -81,10 +81,14 @@ async def get_read(session_id: SessionId, path: Annotated[str, Query(min_length=
         "NOT_A_FILE": (400, f"Not a file: {path}"),
         "INVALID_REQUEST": (400, "The path is not valid."),
     }
-    inside = path if path.startswith(WORKSPACE + "/") else path.lstrip("/") or "."
     with worded(texts):
-        data = await _bytes(caller, sandbox_id, inside)
+        data = await _bytes(caller, sandbox_id, within(path))
     return FileOut(content=data.decode("utf-8", "replace"))
+
+
+def within(path: str) -> str:
+    """A path of the tree, or of the workspace, as the sandbox knows it."""
+    return path if path.startswith(WORKSPACE + "/") else path.lstrip("/") or "."
 
 
 async def _bytes(caller: Caller, sandbox_id: str, path: str) -> bytes:

@@ -1,10 +1,12 @@
 """The contract's rows for sessions, and those that are new: messages and stop."""
 
+from typing import Literal
 from urllib.parse import urlsplit
 
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 from lucid.integrations.v1.integrations_pb2 import SaveConnectionRequest
+from lucid.sessions.v1 import event_pb2 as epb
 from lucid.sessions.v1 import sessions_pb2 as pb
 from pydantic import BaseModel, Field
 
@@ -40,6 +42,16 @@ class SessionIn(PolicyIn):
     apiKey: str | None = Field(None, max_length=500)
     gitUserName: str | None = Field(None, max_length=200)
     gitUserEmail: str | None = Field(None, max_length=320)
+    network: Literal["off", "registries", "list"] | None = None
+
+    @property
+    def network_mode(self) -> epb.NetworkMode.ValueType:
+        """As the protos have it; not set = as far as the installation allows."""
+        return epb.NetworkMode.Value(f"NETWORK_MODE_{(self.network or 'unspecified').upper()}")
+
+    image: str | None = Field(None, max_length=300)
+    setup: str | None = Field(None, max_length=32768)
+    env: dict[str, str] | None = Field(None, max_length=100)
 
 
 class SessionOut(BaseModel):
@@ -118,6 +130,8 @@ def _request(body: SessionIn, model: str) -> pb.CreateSessionRequest:
         confirmation=body.mode,
         budget=None if body.budget is None else body.budget.message(),
         fallback_model=body.fallbackModel or "",
+        network=body.network_mode,
+        environment=pb.Environment(image=body.image or "", setup=body.setup or "", env=body.env or {}),
     )
     if body.repoUrl:
         request.repository.url = body.repoUrl

@@ -22,6 +22,7 @@ SHARED = (
     "/etc/ld.so.conf",
     "/etc/ld.so.conf.d",
     "/etc/localtime",
+    "/etc/maven",
     "/etc/mime.types",
     "/etc/python3",
     "/etc/python3.11",
@@ -31,7 +32,7 @@ SHARED = (
 )
 PYTHONS = ("/usr/bin/python3", "/usr/local/bin/python3")
 ROOT_LINKS = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
-FOLDERS = ("/etc", "/home", "/run", "/var", "/var/lib")  # made with parents that others may pass through
+FOLDERS = ("/etc", "/etc/ssl", "/home", "/run", "/var", "/var/lib")  # made with parents that others may pass through
 LIMITS = ("/usr/bin/prlimit", "--nofile=8192:8192", "--nproc=4096:4096", "--core=0:0")
 ACCOUNTS = "root:x:0:0:root:/root:/usr/sbin/nologin\nsandbox:x:1000:1000:sandbox:/var/lib/lucid/home:/bin/bash\n"
 GROUP = "root:x:0:\nsandbox:x:1000:\n"
@@ -187,6 +188,6 @@ def _root() -> list[str]:
             parts += ["--symlink", str(path.readlink()), str(path)]
         elif path.is_dir():
             parts += ["--ro-bind", str(path), str(path)]
-    for shared in SHARED:
+    for shared in (*SHARED, *map(str, Path("/etc").glob("java-*-openjdk"))):
         parts += ["--ro-bind-try", shared, shared]
     return parts

@@ -1,4 +1,4 @@
-"""All sandboxes that are up, each with its helper and its socket to the git gate. They outlive this process."""
+"""All sandboxes that are up, each with its helper and its doors. They outlive this process."""
 
 import asyncio
 from dataclasses import replace
@@ -8,7 +8,7 @@ from services.rpc.errors import LucidError
 from services.rpc.logs import get_logger
 from services.sandbox.backends.boot import boot, boot_text, build
 from services.sandbox.backends.control import ENDED, PAUSED, ControlSockets
-from services.sandbox.backends.gate import GateRelay
+from services.sandbox.backends.doorways import Doorways
 from services.sandbox.backends.handing import Handing, handing_over
 from services.sandbox.backends.helper import Helper
 from services.sandbox.backends.launchers import Launchers
@@ -18,10 +18,10 @@ from services.sandbox.backends.uses import Uses
 from services.sandbox.domain.errors import SandboxUnavailable, Stopping
 from services.sandbox.domain.lifecycle import Life, Told, What
 from services.sandbox.domain.models import Arrival, Confinement, Sandbox, State
+from services.sandbox.domain.network import BlockedCall
 from services.sandbox.ports import Clock, Guest, Launcher, Lives, Place
 
 VERSION = 1  # of what is said to a helper; see guest/helper.py
-GIT_PORT = 3129
 CLOSE_SECONDS = 10.0
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 log = get_logger(__name__)
@@ -33,7 +33,7 @@ class SandboxFleet(Resting):
     def __init__(
         self,
         launchers: Launchers,
-        relay: GateRelay,
+        doors: Doorways,
         folders: RunFolders,
         control: ControlSockets,
         lives: Lives,
@@ -41,7 +41,7 @@ class SandboxFleet(Resting):
         clock: Clock,
     ) -> None:
         super().__init__(launchers, control, lives, uses, clock)
-        self._relay = relay
+        self._doors = doors
         self._folders = folders
         self._members: dict[str, Member] = {}
         self._starting: set[str] = set()
@@ -161,7 +161,7 @@ class SandboxFleet(Resting):
         if self._work:
             await asyncio.wait(self._work, timeout=CLOSE_SECONDS)
         await asyncio.gather(*(self._leave(sandbox_id) for sandbox_id in list(self._members)))
-        await self._relay.stop()
+        await self._doors.stop()
         self._uses.close()
 
     def _alive(self, sandbox_id: str) -> Member | None:
@@ -172,7 +172,7 @@ class SandboxFleet(Resting):
         member = self._members.pop(sandbox_id, None)
         if member is not None:
             await member.helper.close()
-        await self._relay.close(sandbox_id)
+        await self._doors.close(sandbox_id)
 
     async def _raise(self, sandbox: Sandbox) -> Arrival:
         if self._closed:
@@ -187,7 +187,7 @@ class SandboxFleet(Resting):
             await self._tell_loss(sandbox)
             is_known = self._control.rest(sandbox.sandbox_id) == ENDED
             await self._control.kill(sandbox.sandbox_id)  # one that hangs must not be there beside the new one
-            await self._relay.open(sandbox.sandbox_id, sandbox.session_id, self._folders.path(sandbox.sandbox_id))
+            await self._open_doors(sandbox)
             folder = str(self._folders.path(sandbox.sandbox_id))
             arrival = await self._launchers.of(sandbox.confinement).launch(sandbox, folder)
             await self._boot(sandbox, is_fresh=not arrival.workspace_kept)
@@ -206,7 +206,8 @@ class SandboxFleet(Resting):
             async with handing_over(self._folders.path(sandbox.sandbox_id), entrance) as handing:
                 attachment = await launcher.attach(sandbox, argv, base)
                 try:
-                    greeting = await boot(attachment, {**_hello(sandbox, place, handing), "fresh": is_fresh})
+                    hello = {**self._hello(sandbox, place, handing), "fresh": is_fresh}
+                    greeting = await boot(attachment, hello)
                 finally:
                     await attachment.close()
         finally:
@@ -231,8 +232,17 @@ class SandboxFleet(Resting):
             return False
         found = str(greeting.get("workspace_id", ""))
         self._members[sandbox.sandbox_id] = Member(replace(sandbox, workspace_id=found, life=Life.AWAKE), helper, found)
-        await self._relay.open(sandbox.sandbox_id, sandbox.session_id, self._folders.path(sandbox.sandbox_id))
+        await self._open_doors(sandbox)
         return True
+
+    async def _open_doors(self, sandbox: Sandbox) -> None:
+        """What is blocked there is told to the helper, which knows whose call it was and who follows that command."""
+
+        async def report(connection: int, call: BlockedCall) -> None:
+            if (member := self._alive(sandbox.sandbox_id)) is not None:
+                await member.helper.note_blocked(connection, call)
+
+        await self._doors.open(sandbox, self._folders.path(sandbox.sandbox_id), report)
 
     async def _suits(self, sandbox_id: str, helper: Helper, booted: bool) -> dict[str, Any] | None:
         """Its greeting, or None: one of another version is ended, whatever it runs; one of another build as soon as
@@ -256,29 +266,27 @@ class SandboxFleet(Resting):
         if sandbox_id in self._members and self._alive(sandbox_id) is None:
             await self._members.pop(sandbox_id).helper.close()
 
+    def _hello(self, sandbox: Sandbox, place: Place, handing: Handing) -> dict[str, object]:
+        return {
+            "op": "hello",
+            "entrance": f"{place.run}/{handing.name}",
+            "token": handing.token,
+            "home": f"{place.run}/gitconfig",
+            "epoch": sandbox.epoch,
+            "workspace": place.workspace,
+            "state": place.state,
+            "mark": sandbox.sandbox_id,
+            "own_namespace": place.own_namespace,
+            **self._doors.ways(place),
+            "env": {**place.variables, **sandbox.env, **_variables(place), **self._doors.variables(place)},
+            "bash": list(place.bash),
+        }
+
     async def _remove(self, launcher: Launcher, sandbox_id: str, keep_workspace: bool) -> None:
         await self._control.kill(sandbox_id)
         await launcher.remove(sandbox_id, keep_workspace)
         await asyncio.to_thread(self._folders.remove, sandbox_id)
         await asyncio.to_thread(self._control.remove, sandbox_id)
-
-
-def _hello(sandbox: Sandbox, place: Place, handing: Handing) -> dict[str, object]:
-    return {
-        "op": "hello",
-        "entrance": f"{place.run}/{handing.name}",
-        "token": handing.token,
-        "home": f"{place.run}/gitconfig",
-        "epoch": sandbox.epoch,
-        "workspace": place.workspace,
-        "state": place.state,
-        "mark": sandbox.sandbox_id,
-        "own_namespace": place.own_namespace,
-        "git_socket": f"{place.run}/git.sock",
-        "git_port": GIT_PORT,
-        "env": {**place.variables, **sandbox.env, **_variables(place)},
-        "bash": list(place.bash),
-    }
 
 
 def _helpers_path(place: Place) -> str:

@@ -2,25 +2,15 @@
 
 import asyncio
 import contextlib
-import socket
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from services.rpc.logs import get_logger
-from services.sandbox.backends.run_folder import listening_socket, short_path
+from services.sandbox.backends.doors import Doors
+from services.sandbox.backends.run_folder import short_path
 
 CHUNK = 64 * 1024
 CONNECT_SECONDS = 10.0
-KEEP_SECONDS = 2.0
 log = get_logger(__name__)
-
-
-@dataclass
-class _Listener:
-    server: asyncio.Server
-    accept: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
-    path: Path
 
 
 class GateRelay:
@@ -29,57 +19,23 @@ class GateRelay:
     def __init__(self, target: str, internal_key: str) -> None:
         self._target = target
         self._key = internal_key
-        self._servers: dict[str, _Listener] = {}
-        self._keeper: asyncio.Task[None] | None = None
-        self._running: dict[str, set[asyncio.Task[None]]] = {}
+        self._doors = Doors("git.sock")
 
     async def open(self, sandbox_id: str, session_id: str, folder: Path) -> None:
         """Opens the socket `git.sock` in the folder; nothing if it is open."""
-        if sandbox_id in self._servers:
-            return
-        if self._keeper is None:
-            self._keeper = asyncio.create_task(self._keep())
-        running = self._running.setdefault(sandbox_id, set())
 
-        async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            task = asyncio.current_task()
-            assert task is not None
-            running.add(task)
-            task.add_done_callback(running.discard)
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             await self._serve(session_id, reader, writer)
 
-        path = folder / "git.sock"
-        server = await asyncio.start_unix_server(accept, sock=listening_socket(path))
-        self._servers[sandbox_id] = _Listener(server, accept, path)
+        await self._doors.open(sandbox_id, folder, serve)
 
     async def close(self, sandbox_id: str) -> None:
         """Closes it and cuts what goes through it."""
-        listener = self._servers.pop(sandbox_id, None)
-        if listener is None:
-            return
-        listener.server.close()
-        tasks = self._running.pop(sandbox_id, set())
-        for task in list(tasks):
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._doors.close(sandbox_id)
 
     async def stop(self) -> None:
         """Closes all."""
-        if self._keeper is not None:
-            self._keeper.cancel()
-            await asyncio.gather(self._keeper, return_exceptions=True)
-        await asyncio.gather(*(self.close(sandbox_id) for sandbox_id in list(self._servers)))
-
-    async def _keep(self) -> None:
-        """Another service of this data folder may take our socket's place, and go: then it is ours again."""
-        while True:
-            await asyncio.sleep(KEEP_SECONDS)
-            for listener in list(self._servers.values()):
-                if _is_stale(listener.path):
-                    listener.server.close()
-                    listener.server = await asyncio.start_unix_server(
-                        listener.accept, sock=listening_socket(listener.path)
-                    )
+        await self._doors.stop()
 
     async def _serve(self, session_id: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -113,18 +69,3 @@ async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
         await writer.drain()
     with contextlib.suppress(OSError):
         writer.write_eof()
-
-
-def _is_stale(path: Path) -> bool:
-    """Whether the folder is there and nobody listens on the socket in it. Whoever listens does not notice the question:
-    the kernel refuses a connection of another kind only where there is somebody to connect to."""
-    if not path.parent.is_dir():
-        return False
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as probe, short_path(path) as name:
-        try:
-            probe.connect(name)
-        except (ConnectionRefusedError, FileNotFoundError):
-            return True
-        except OSError:
-            return False
-    return False

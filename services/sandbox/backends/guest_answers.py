@@ -2,18 +2,26 @@
 
 from typing import Any
 
-from services.sandbox.domain.lifecycle import Packed, Repository, Restored
+from services.sandbox.domain.lifecycle import PackedWork, Repository, Restored
 from services.sandbox.domain.models import (
     CreateFile,
+    Edited,
     EditOrder,
     Exit,
     ExitReason,
     FileChange,
     ReplaceText,
     Snapshot,
-    Tree,
-    TreeEntry,
+    Started,
 )
+from services.sandbox.domain.network import BlockedCall, BlockReason
+
+
+def note_of(fields: dict[str, Any]) -> Started | BlockedCall:
+    """What is told beside a command's output."""
+    if (call := fields.get("blocked")) is not None:
+        return BlockedCall(call["host"], call["port"], BlockReason(call["reason"]), call["command_id"])
+    return Started(cwd=fields["cwd"], attached=fields["attached"])
 
 
 def exit_of(fields: dict[str, Any], blob: bytes) -> Exit:
@@ -32,10 +40,18 @@ def exit_of(fields: dict[str, Any], blob: bytes) -> Exit:
     )
 
 
-def tree_of(fields: dict[str, Any]) -> Tree:
-    """A listing."""
-    entries = tuple(TreeEntry(*entry) for entry in fields["entries"])
-    return Tree(entries=entries, truncated=fields["truncated"])
+def edited_of(fields: dict[str, Any]) -> Edited:
+    """A file after an edit."""
+    return Edited(
+        etag=fields["etag"],
+        lines=fields["lines"],
+        repeated=fields["repeated"],
+        unified_diff=fields["diff"],
+        added=fields["added"],
+        removed=fields["removed"],
+        binary=fields["binary"],
+        diff_truncated=fields["diff_truncated"],
+    )
 
 
 def edit_request(order: EditOrder) -> tuple[dict[str, Any], bytes]:
@@ -74,9 +90,9 @@ def snapshot_of(fields: dict[str, Any]) -> Snapshot:
     )
 
 
-def packed_of(fields: dict[str, Any]) -> Packed:
+def packed_of(fields: dict[str, Any]) -> PackedWork:
     """What was packed."""
-    return Packed(
+    return PackedWork(
         size=int(fields["size"]),
         commits=int(fields["commits"]),
         files=int(fields["files"]),

@@ -9,9 +9,10 @@ from services.rpc.errors import LucidError
 from services.rpc.logs import get_logger
 from services.sandbox.backends import frames, guest_answers
 from services.sandbox.backends.calls import Answer, Calls
+from services.sandbox.backends.guest_files import HelperFiles
 from services.sandbox.backends.uses import Uses
-from services.sandbox.domain.errors import BY_REASON, CheckpointFailed, GuestLost, HelperFailed
-from services.sandbox.domain.lifecycle import Look, Packed, Restored
+from services.sandbox.domain.errors import ATTACKS, BY_REASON, CheckpointFailed, GuestLost, HelperFailed
+from services.sandbox.domain.lifecycle import Look, PackedWork, Restored
 from services.sandbox.domain.models import (
     CommandOrder,
     Edited,
@@ -20,9 +21,8 @@ from services.sandbox.domain.models import (
     Frame,
     Output,
     Snapshot,
-    Started,
-    Tree,
 )
+from services.sandbox.domain.network import BlockedCall
 from services.sandbox.ports import Attachment
 
 CALL_SECONDS = 300.0
@@ -48,6 +48,7 @@ class Helper:
         self._write_lock = asyncio.Lock()
         self._reader: asyncio.Task[None] | None = None
         self.lost = asyncio.Event()
+        self.files = HelperFiles(self)
 
     async def greet(self) -> dict[str, Any]:
         """Begins to listen; what the helper says of itself. Raises GuestLost."""
@@ -93,7 +94,7 @@ class Helper:
                 kind, payload = await self._next(queue)
                 if kind == frames.NOTE:
                     fields, _ = frames.unpack(payload)
-                    yield Started(cwd=fields["cwd"], attached=fields["attached"])
+                    yield guest_answers.note_of(fields)
                 elif kind == frames.DATA:
                     (offset,) = frames.OFFSET.unpack_from(payload)
                     data = payload[frames.OFFSET.size :]
@@ -115,10 +116,11 @@ class Helper:
         fields, _ = await self._call({"op": "stop", "id": command_id}, seconds=STOP_SECONDS)
         return int(fields["ended"])
 
-    async def list_tree(self, path: str, depth: int, max_entries: int) -> Tree:
-        """See ports.Guest."""
-        fields, _ = await self._call({"op": "tree", "path": path, "depth": depth, "max_entries": max_entries})
-        return guest_answers.tree_of(fields)
+    async def note_blocked(self, connection: int, call: BlockedCall) -> None:
+        """Tells the command that has made the connection. Nothing where the helper is gone or knows no such thing."""
+        record = {"host": call.host, "port": call.port, "reason": call.reason.value}
+        with contextlib.suppress(LucidError):
+            await self._call({"op": "blocked", "connection": connection, "call": record}, seconds=HELLO_SECONDS)
 
     async def read_file(self, path: str, offset: int, limit: int) -> FileRange:
         """See ports.Guest."""
@@ -128,7 +130,7 @@ class Helper:
     async def edit_file(self, order: EditOrder) -> Edited:
         """See ports.Guest."""
         fields, _ = await self._call(*guest_answers.edit_request(order))
-        return Edited(etag=fields["etag"], lines=fields["lines"], repeated=fields["repeated"])
+        return guest_answers.edited_of(fields)
 
     async def snapshot(self, path: str, since_tree: str, epoch: int) -> Snapshot:
         """See ports.Guest."""
@@ -140,7 +142,7 @@ class Helper:
         fields, _ = await self._call({"op": "look"}, seconds=LOOK_SECONDS)
         return Look(tuple(fields["reasons"]), int(fields["processes"]), int(fields["ticks"]))
 
-    async def checkpoint(self, key: str, limit: int) -> Packed:
+    async def checkpoint(self, key: str, limit: int) -> PackedWork:
         """See ports.Guest."""
         fields, _ = await self._call({"op": "checkpoint", "id": key, "limit": limit}, seconds=CHECKPOINT_SECONDS)
         return guest_answers.packed_of(fields)
@@ -167,6 +169,27 @@ class Helper:
             offset += len(part)
         fields, _ = await self._call({"op": "restore", "id": key, "epoch": epoch}, seconds=CHECKPOINT_SECONDS)
         return guest_answers.restored_of(fields)
+
+    async def call(self, request: dict[str, Any], blob: bytes = b"") -> tuple[dict[str, Any], bytes]:
+        """See guest_files.Line."""
+        return await self._call(request, blob)
+
+    async def parts(self, request: dict[str, Any]) -> AsyncGenerator[tuple[dict[str, Any], bytes], None]:
+        """See guest_files.Line. The last part is the answer that ends it."""
+        stream, queue = await self._open(request)
+        finished = False
+        try:
+            while not finished:
+                kind, payload = await self._next(queue)
+                finished = kind != frames.NOTE
+                yield _answer(kind, payload)
+                if not finished:
+                    await self._send(frames.frame(stream, frames.CREDIT, frames.SIZE.pack(len(payload))))
+        finally:
+            self._calls.pop(stream)
+            if not finished and not self.lost.is_set():
+                with contextlib.suppress(GuestLost):
+                    await self._send(frames.frame(stream, frames.CANCEL))
 
     async def _call(
         self, request: dict[str, Any], blob: bytes = b"", seconds: float = CALL_SECONDS
@@ -229,5 +252,7 @@ def _answer(kind: int, payload: bytes) -> tuple[dict[str, Any], bytes]:
         if trace := fields.get("trace"):
             log.error("sandbox helper failed", extra={"trace": str(trace)[-2000:]})
         refusal: type[LucidError] = BY_REASON.get(str(fields.get("reason")), HelperFailed)
+        if refusal in ATTACKS:
+            log.warning("a file call was refused", extra={"reason": refusal.reason, "cause": fields.get("message")})
         raise refusal(str(fields.get("message", "")))
     return fields, blob

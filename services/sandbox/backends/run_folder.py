@@ -11,25 +11,27 @@ from pathlib import Path
 
 
 class RunFolders:
-    """`<data>/run/<short>`, one for each sandbox: the folder is the sandbox's identity."""
+    """`<data>/run/<short>`, one for each sandbox: the folder is the sandbox's identity. `files`: the same for all."""
 
-    def __init__(self, data_dir: Path) -> None:
+    def __init__(self, data_dir: Path, files: tuple[tuple[str, bytes], ...] = ()) -> None:
         self._root = data_dir / "run"
+        self._files = files
 
     def path(self, sandbox_id: str) -> Path:
         """Short, because the path of a socket has at most 107 bytes."""
         return self._root / short_name(sandbox_id)
 
     def make(self, sandbox_id: str, git_config: tuple[tuple[str, str], ...]) -> Path:
-        """Makes it, and writes the git configuration."""
+        """Makes it, and writes the git configuration and the files of all."""
         folder = self.path(sandbox_id)
         self._root.mkdir(mode=0o711, parents=True, exist_ok=True)
         folder.mkdir(mode=0o711, exist_ok=True)
-        # A name of its own: two services of one data folder may make it at once.
-        unfinished = folder / f"gitconfig.{secrets.token_hex(4)}"
-        unfinished.write_text(git_config_text(git_config), encoding="utf-8")
-        unfinished.chmod(0o644)
-        unfinished.rename(folder / "gitconfig")
+        for name, content in (("gitconfig", git_config_text(git_config).encode()), *self._files):
+            # A name of its own: two services of one data folder may make it at once.
+            unfinished = folder / f"{name}.{secrets.token_hex(4)}"
+            unfinished.write_bytes(content)
+            unfinished.chmod(0o644)
+            unfinished.rename(folder / name)
         return folder
 
     def remove(self, sandbox_id: str) -> None:

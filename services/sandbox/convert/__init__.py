@@ -7,6 +7,7 @@ from lucid.sandbox.v1 import sandbox_pb2 as pb
 
 from services.rpc.errors import InvalidRequest
 from services.sandbox.convert.lifecycle import time_to_proto
+from services.sandbox.convert.network import blocked_to_proto, network_to_proto
 from services.sandbox.domain.models import (
     Change,
     CommandOrder,
@@ -24,8 +25,8 @@ from services.sandbox.domain.models import (
     Snapshot,
     Started,
     State,
-    Tree,
 )
+from services.sandbox.domain.network import BlockedCall
 
 STATES = {
     State.STARTING: pb.Sandbox.STATE_STARTING,
@@ -62,6 +63,7 @@ def sandbox_to_proto(view: SandboxView) -> pb.Sandbox:
         workspace=view.workspace,
         create_time=time_to_proto(sandbox.create_time),
         workspace_id=sandbox.workspace_id,
+        network=network_to_proto(sandbox.network),
     )
 
 
@@ -115,6 +117,8 @@ def frame_to_proto(frame: Frame) -> pb.RunCommandResponse:
     if isinstance(frame, Output):
         output = pb.RunCommandResponse.Output(offset=frame.offset, data=frame.data)
         return pb.RunCommandResponse(output=output)
+    if isinstance(frame, BlockedCall):
+        return pb.RunCommandResponse(blocked=blocked_to_proto(frame))
     return pb.RunCommandResponse(exit=_exit_to_proto(frame))
 
 
@@ -134,15 +138,6 @@ def _exit_to_proto(frame: Exit) -> pb.RunCommandResponse.Exit:
     elif frame.signal:
         message.signal = frame.signal
     return message
-
-
-def tree_to_proto(tree: Tree) -> pb.ListTreeResponse:
-    """A listing."""
-    entries = [
-        pb.ListTreeResponse.Entry(path=entry.path, directory=entry.directory, size=entry.size, symlink=entry.symlink)
-        for entry in tree.entries
-    ]
-    return pb.ListTreeResponse(entries=entries, truncated=tree.truncated)
 
 
 def edit_from_proto(request: pb.EditFileRequest) -> EditOrder:

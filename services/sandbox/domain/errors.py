@@ -93,6 +93,14 @@ class ImageNotAllowed(LucidError):
     default = "The operator does not allow this image."
 
 
+class NetworkNotAllowed(LucidError):
+    """More network than the operator allows."""
+
+    code = Code.FAILED_PRECONDITION
+    reason = "NETWORK_NOT_ALLOWED"
+    default = "The operator of this installation does not allow a session that much network."
+
+
 class Fenced(LucidError):
     """The caller's lease epoch is lower than one that was seen: somebody else owns the session now."""
 
@@ -173,6 +181,70 @@ class FileFailed(LucidError):
     default = "The file system refused."
 
 
+class FileChanged(LucidError):
+    """It is not what the caller has seen, or it changed while it was read."""
+
+    code = Code.FAILED_PRECONDITION
+    reason = "FILE_CHANGED"
+    default = "The file is not what it was."
+
+
+class FolderNotEmpty(LucidError):
+    """Remove without recursive, or something is in the way of a folder."""
+
+    code = Code.FAILED_PRECONDITION
+    reason = "FOLDER_NOT_EMPTY"
+    default = "The folder is not empty."
+
+
+class UploadIncomplete(LucidError):
+    """Not all of its bytes have come, or a part begins beyond those that have."""
+
+    code = Code.FAILED_PRECONDITION
+    reason = "UPLOAD_INCOMPLETE"
+    default = "The upload is not complete."
+
+
+class BadPattern(LucidError):
+    """The query is no pattern."""
+
+    code = Code.INVALID_ARGUMENT
+    reason = "BAD_PATTERN"
+    default = "That is no pattern."
+
+
+class WatchLimit(LucidError):
+    """The kernel lets this user watch no more."""
+
+    code = Code.RESOURCE_EXHAUSTED
+    reason = "WATCH_LIMIT"
+    default = "No more folders can be watched."
+
+
+class ArchiveUnsafe(LucidError):
+    """A path or a link in it leads out, or it holds a device or a pipe."""
+
+    code = Code.INVALID_ARGUMENT
+    reason = "ARCHIVE_UNSAFE"
+    default = "The archive holds what may not be unpacked."
+
+
+class ArchiveBroken(LucidError):
+    """Not a tar archive, or not whole."""
+
+    code = Code.INVALID_ARGUMENT
+    reason = "ARCHIVE_BROKEN"
+    default = "The archive cannot be read."
+
+
+class ArchiveTooLarge(LucidError):
+    """More files or bytes than are packed or unpacked."""
+
+    code = Code.FAILED_PRECONDITION
+    reason = "ARCHIVE_TOO_LARGE"
+    default = "The archive is too large."
+
+
 class DiskFull(LucidError):
     """No space left in the sandbox."""
 
@@ -234,6 +306,14 @@ BY_REASON: dict[str, type[LucidError]] = {
         FileTooLarge,
         FileExists,
         FileFailed,
+        FileChanged,
+        FolderNotEmpty,
+        UploadIncomplete,
+        BadPattern,
+        WatchLimit,
+        ArchiveUnsafe,
+        ArchiveBroken,
+        ArchiveTooLarge,
         DiskFull,
         EditNoMatch,
         EditAmbiguous,
@@ -243,3 +323,5 @@ BY_REASON: dict[str, type[LucidError]] = {
         HelperFailed,
     )
 }
+# Whoever meets these has tried, or has been led, to get out of the workspace: the log tells.
+ATTACKS = frozenset({PathOutsideWorkspace, ArchiveUnsafe})

@@ -83,7 +83,7 @@ class Repository:
 
 
 @dataclass(frozen=True)
-class Packed:
+class PackedWork:
     """What the guest has packed. `left_out`: what was too large, in words."""
 
     size: int

@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import Enum
 
 from services.sandbox.domain.lifecycle import Life
+from services.sandbox.domain.network import NO_NETWORK, BlockedCall, NetworkPolicy
 
 
 class Confinement(Enum):
@@ -46,6 +47,7 @@ class Sandbox:
     last_use: datetime | None = None
     warned: bool = False
     workspace_id: str = ""
+    network: NetworkPolicy = NO_NETWORK
 
 
 @dataclass(frozen=True)
@@ -123,7 +125,7 @@ class Exit:
     left_running: int = 0
 
 
-Frame = Started | Output | Exit
+Frame = Started | Output | BlockedCall | Exit
 
 
 @dataclass(frozen=True)
@@ -134,6 +136,7 @@ class TreeEntry:
     directory: bool
     size: int
     symlink: bool
+    not_entered: bool = False
 
 
 @dataclass(frozen=True)
@@ -142,6 +145,7 @@ class Tree:
 
     entries: tuple[TreeEntry, ...]
     truncated: bool
+    next_page_token: str = ""
 
 
 @dataclass(frozen=True)
@@ -192,11 +196,16 @@ class EditOrder:
 
 @dataclass(frozen=True)
 class Edited:
-    """The file after the edit."""
+    """The file after the edit, and what was changed (nothing is told of a repeat but the counts)."""
 
     etag: str
     lines: int
     repeated: bool
+    unified_diff: str = ""
+    added: int = 0
+    removed: int = 0
+    binary: bool = False
+    diff_truncated: bool = False
 
 
 @dataclass(frozen=True)

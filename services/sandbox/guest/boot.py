@@ -35,6 +35,10 @@ class Bundle:
         """A module of the bundle, else None."""
         return ModuleSpec(name, self, is_package=name == "guest") if name in self.sources else None  # type: ignore[arg-type]
 
+    def get_source(self, name: str) -> str:
+        """For whoever starts a process with a part of us."""
+        return self.sources[name]
+
     def create_module(self, spec: ModuleSpec) -> None:
         """The default one."""
 

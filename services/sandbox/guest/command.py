@@ -18,6 +18,7 @@ CHUNK = 64 * 1024
 WINDOW = 1024 * 1024
 HELD_SECONDS = 0.2
 MAX_TOTAL = 2**32 - 1
+MAX_BLOCKED = 50
 
 
 class Follower:
@@ -25,6 +26,7 @@ class Follower:
 
     def __init__(self, position: int) -> None:
         self.position = position
+        self.told = 0
         self.credit = WINDOW
         self.closed = False
         self.is_lost = False
@@ -58,6 +60,7 @@ class Command:
         self.ended = threading.Event()
         self.followers: tuple[Follower, ...] = ()
         self.is_closed = False
+        self.blocked: list[dict[str, Any]] = []
         self._began = time.monotonic()
         self._oom_before = oom.kills()
         self._wake_read, self._wake_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
@@ -69,6 +72,13 @@ class Command:
     def unfollow(self, follower: Follower) -> None:
         """Takes it away again."""
         self.followers = tuple(other for other in self.followers if other is not follower)
+
+    def note_blocked(self, call: dict[str, Any]) -> None:
+        """A call that did not go out; the same one is told once."""
+        if call not in self.blocked and len(self.blocked) < MAX_BLOCKED:
+            self.blocked.append(call)
+            for follower in self.followers:
+                follower.tell()
 
     def wake(self) -> None:
         """Makes `pump` look again: the shell ended, or a follower has caught up."""
@@ -158,6 +168,7 @@ class Command:
             "truncated": total > 2 * ENDS,
             "cwd_after": cwd_after,
             "left_running": left_running,
+            "blocked": self.blocked,
         }
         if status is not None and os.WIFEXITED(status):
             record["code"] = os.WEXITSTATUS(status)

@@ -10,7 +10,7 @@ import threading
 from typing import Any
 
 from . import processes
-from .command import CHUNK, Command, Follower
+from .command import CHUNK, MAX_BLOCKED, Command, Follower
 from .connection import Connection
 from .frames import DATA, NOTE, OFFSET, Refusal, pack
 from .journal import Journal
@@ -35,6 +35,7 @@ class Commands:
         self._mark = mark
         self._lock = threading.Lock()
         self._live: dict[str, Command] = {}
+        self._blocked: list[dict[str, Any]] = []
         self._logs = list(journal.started)
         self._sizes = {key: size_in(shell.folder_of(key)) for key in self._logs[-MAX_LOGS:]}
         self._close_lost()
@@ -62,6 +63,17 @@ class Commands:
             if command.exit is None:
                 command.reason = command.reason or reason
         return processes.end(lambda: self._members(key))
+
+    def note_blocked(self, owner: str, call: dict[str, Any]) -> None:
+        """Tells the command that made the call, if it still runs; else the one that was started last, or the next."""
+        key = owner[len(self._mark) :] if owner.startswith(self._mark) else ""
+        with self._lock:
+            running = [command for command in self._live.values() if command.exit is None]
+            chosen = [command for command in running if command.key == key] or running[-1:]
+            if chosen:
+                chosen[0].note_blocked({**call, "command_id": key})
+            elif len(self._blocked) < MAX_BLOCKED:
+                self._blocked.append({**call, "command_id": key})
 
     def settle(self) -> None:
         """Waits a moment until the ends of all commands are in the journal."""
@@ -105,6 +117,7 @@ class Commands:
         cwd = self._shell.cwd(request.get("cwd", ""))
         self._journal.start(key, {"cwd": cwd})
         command = Command(key, folder, cwd)
+        command.blocked, self._blocked = self._blocked, []
         self._live[key] = command
         self._logs.append(key)
         self._launch(command, request["timeout"])
@@ -168,15 +181,19 @@ class Commands:
                 end = command.exit["total"] if command.exit is not None else None
             if follower.closed:
                 return
+            for call in command.blocked[follower.told :]:
+                connection.send(stream, NOTE, pack({"blocked": call}))
+                follower.told += 1
             if end is not None and follower.position >= end:
                 head, tail = command.log.ends(end)
                 connection.reply(stream, {**(command.exit or {}), "head": len(head)}, head + tail)
                 return
-            self._send(connection, stream, command, follower, end)
+            if follower.credit > 0:
+                self._send(connection, stream, command, follower, end)
 
     @staticmethod
     def _is_ready(command: Command, follower: Follower) -> bool:
-        if follower.closed:
+        if follower.closed or follower.told < len(command.blocked):
             return True
         if command.exit is not None and follower.position >= command.exit["total"]:
             return True
@@ -229,6 +246,7 @@ class Commands:
         os.makedirs(folder, exist_ok=True)
         started = self._journal.started.get(key, {"cwd": self._shell.workspace})
         command = Command(key, folder, started["cwd"])
+        command.blocked = list(self._journal.exits.get(key, {}).get("blocked", ()))
         command.exit = self._journal.exits.get(key) or {**NOT_KNOWN, "cwd_after": self._shell.cwd()}
         return command
 

@@ -1,21 +1,24 @@
 """Changing one file: the whole of it, a text in it, or lines after a line. Never half, never twice for one key."""
-# ruff: noqa: PTH115
 
 from __future__ import annotations
 
 import hashlib
 import os
 import re
-import stat
 import threading
-import uuid
+from collections.abc import Callable
 from typing import Any
 
-from .beneath import RESOLVE_NO_SYMLINKS, Beneath, refusal
+from .beneath import Beneath, refusal
+from .difference import NOTHING, difference
+from .files import digest_of, version_of
 from .frames import Refusal
 from .journal import Journal
+from .names import shown
+from .replacing import Replacement, real_target
 
 MAX_FILE = 16 * 1024 * 1024
+EMPTY = {"etag": "", "lines": 0, "size": 0, "added": 0, "removed": 0}
 
 
 class Edits:
@@ -24,102 +27,82 @@ class Edits:
     def __init__(self, workspace: Beneath, journal: Journal) -> None:
         self._workspace = workspace
         self._journal = journal
-        self._lock = threading.Lock()
+        self.lock = threading.Lock()  # of whatever changes files for a caller
         self._inherited = set(journal.edits)
 
     def apply(self, request: dict[str, Any], blob: bytes) -> tuple[dict[str, Any], bytes]:
         """Does what `request` says, or tells what it did before under the same key."""
         key, path = request["id"], request["path"]
-        with self._journal.admitted(request.get("epoch", 0)), self._lock:
-            known = self._journal.edits.get(key)
-            if known is not None and self._was_done(key, known):
-                return {"etag": known["etag"], "lines": known["lines"], "repeated": True}, b""
-            if known is None and self._journal.is_old(key):
-                return {"etag": "", "lines": 0, "repeated": True}, b""
+        with self._journal.admitted(request.get("epoch", 0)), self.lock:
+            known = self.known(key)
+            if known is not None:
+                return {**NOTHING, **known, "repeated": True}, b""
             name, old = self._read(path)
             new = _changed(request, blob, path, old)
             if len(new) > MAX_FILE:
                 raise Refusal("FILE_TOO_LARGE", f"{path!r} would be larger than {MAX_FILE} bytes.")
+            told = difference(shown(name), old, new)
             record = {"path": name, "before": _etag(old), "etag": _etag(new), "lines": _lines(new)}
-            self._journal.edit(key, record)
-            self._inherited.discard(key)
-            try:
-                self._replace(name, new)
-            except OSError as error:
-                self._inherited.add(key)  # not done: a repeat looks at the file
-                raise refusal(error, path) from None
-            return {"etag": record["etag"], "lines": record["lines"], "repeated": False}, b""
+            record.update({count: told[count] for count in ("added", "removed")})
+            self.put(key, path, record, lambda: self._replace(name, new))
+            return {**told, "etag": record["etag"], "lines": record["lines"], "repeated": False}, b""
+
+    def known(self, key: str) -> dict[str, Any] | None:
+        """What was done under this key; None if nothing was."""
+        known = self._journal.edits.get(key)
+        if known is not None and known.get("refused"):  # a change of another kind that was refused
+            return None
+        if known is not None and self._was_done(key, known):
+            return {**EMPTY, **known}
+        return dict(EMPTY) if known is None and self._journal.is_old(key) else None
+
+    def put(self, key: str, path: str, record: dict[str, Any], replace: Callable[[], None]) -> None:
+        """Writes down what is to be done, and does it."""
+        self._journal.edit(key, record)
+        self._inherited.discard(key)
+        try:
+            replace()
+        except OSError as error:
+            self._inherited.add(key)  # not done: a repeat looks at the file
+            raise refusal(error, path) from None
 
     def _was_done(self, key: str, record: dict[str, Any]) -> bool:
         """A key of a helper that died may have been written down and not done: then the file is as it was before."""
-        if key not in self._inherited:
-            return True
-        try:
-            _, content = self._read(record["path"])
-        except Refusal:
+        if key not in self._inherited or "before" not in record:
             return True
         before: str = record["before"]
-        return _etag(content) != before or before == record["etag"]
+        return self.state_of(record["path"]) != before or before == record["etag"]
 
-    def _read(self, path: str) -> tuple[str, bytes | None]:
-        """The file's real name from the root, and its content; None if it is not there."""
-        name = self._workspace.relative(path)
+    def state_of(self, path: str) -> str:
+        """The etag of a file, or what stands for it if it is large; empty if it is not there, or is no file."""
         try:
             fd = self._workspace.open_file(path)
-        except Refusal as error:
-            if error.reason != "FILE_NOT_FOUND":
-                raise
-            return name, None
+        except Refusal:
+            return ""
         try:
-            if os.fstat(fd).st_size > MAX_FILE:
-                raise Refusal("FILE_TOO_LARGE", f"{path!r} is larger than {MAX_FILE} bytes.")
-            with os.fdopen(os.dup(fd), "rb") as file:
-                content = file.read(MAX_FILE + 1)
-            # Through a link inside the workspace the file itself is replaced, not the link.
-            return self._workspace.relative(os.readlink(f"/proc/self/fd/{fd}")), content
-        except OSError as error:
-            raise refusal(error, path) from None
+            about = os.fstat(fd)
+            return digest_of(fd) if about.st_size <= MAX_FILE else f"large:{version_of(about)}"
         finally:
             os.close(fd)
 
+    def _read(self, path: str) -> tuple[str, bytes | None]:
+        """The file's real name from the root, and its content; None if it is not there."""
+        name, fd = real_target(self._workspace, path)
+        if fd < 0:
+            return name, None
+        with os.fdopen(fd, "rb") as file:
+            content = file.read(MAX_FILE + 1)
+        if len(content) > MAX_FILE:
+            raise Refusal("FILE_TOO_LARGE", f"{path!r} is larger than {MAX_FILE} bytes.")
+        return name, content
+
     def _replace(self, name: str, content: bytes) -> None:
-        folder_name, _, base = name.rpartition("/")
-        folder = self._folder(folder_name)
-        temporary = f".lucid-{uuid.uuid4().hex}"
+        replacement = Replacement(self._workspace, name)
         try:
-            mode = _mode(folder, base)
-            fd = os.open(
-                temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=folder
-            )
-            try:
-                with os.fdopen(fd, "wb") as file:
-                    file.write(content)
-                    os.fchmod(file.fileno(), mode)
-                os.rename(temporary, base, src_dir_fd=folder, dst_dir_fd=folder)
-            except BaseException:
-                os.unlink(temporary, dir_fd=folder)
-                raise
+            replacement.write(content)
+            replacement.put()
         finally:
-            os.close(folder)
-
-    def _folder(self, name: str) -> int:
-        """The folder of a file, made where it is missing, without passing through any link."""
-        made = ""
-        for part in name.split("/") if name else []:
-            parent = self._workspace.open(made or ".", os.O_PATH | os.O_DIRECTORY, resolve=RESOLVE_NO_SYMLINKS)
-            try:
-                os.mkdir(part, 0o755, dir_fd=parent)
-            except FileExistsError:
-                if stat.S_ISLNK(os.stat(part, dir_fd=parent, follow_symlinks=False).st_mode):
-                    return self._through_links(name)
-            finally:
-                os.close(parent)
-            made = f"{made}/{part}" if made else part
-        return self._workspace.open(name or ".", os.O_RDONLY | os.O_DIRECTORY, resolve=RESOLVE_NO_SYMLINKS)
-
-    def _through_links(self, name: str) -> int:
-        """A new file behind a linked folder: the folder must be there, and beneath the root."""
-        return self._workspace.open(name, os.O_RDONLY | os.O_DIRECTORY)
+            replacement.drop()
 
 
 def _changed(request: dict[str, Any], blob: bytes, path: str, old: bytes | None) -> bytes:
@@ -160,10 +143,3 @@ def _lines(content: bytes) -> int:
 
 def _etag(content: bytes | None) -> str:
     return "" if content is None else hashlib.sha256(content).hexdigest()
-
-
-def _mode(folder: int, base: str) -> int:
-    try:
-        return stat.S_IMODE(os.stat(base, dir_fd=folder, follow_symlinks=False).st_mode)
-    except FileNotFoundError:
-        return 0o644

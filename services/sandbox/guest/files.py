@@ -1,34 +1,21 @@
-"""Reading files and listing folders of the workspace."""
+"""Looking at one file of the workspace: what it is, a range of it, all of it."""
 
 from __future__ import annotations
 
 import hashlib
 import os
+import stat
 from typing import Any
 
 from .beneath import Beneath, refusal
+from .frames import Refusal
+from .names import shown
+from .streams import Stream
 
 MAX_READ = 1024 * 1024
 MAX_HASHED = 16 * 1024 * 1024
-DEFAULT_ENTRIES = 5000
-MAX_ENTRIES = 20000
-MAX_NAMES = 1024 * 1024  # characters, so that an answer fits into a message
-LEFT_OUT = frozenset(
-    [
-        ".git",
-        "node_modules",
-        "__pycache__",
-        ".next",
-        ".venv",
-        "venv",
-        ".mypy_cache",
-        ".pytest_cache",
-        "dist",
-        "build",
-        ".tox",
-        ".eggs",
-    ]
-)
+PART = 64 * 1024
+KINDS = ((stat.S_ISREG, "FILE"), (stat.S_ISDIR, "FOLDER"), (stat.S_ISLNK, "LINK"))
 
 
 def read_file(workspace: Beneath, path: str, offset: int, limit: int) -> tuple[dict[str, Any], bytes]:
@@ -36,75 +23,88 @@ def read_file(workspace: Beneath, path: str, offset: int, limit: int) -> tuple[d
     fd = workspace.open_file(path)
     try:
         size = os.fstat(fd).st_size
-        data = os.pread(fd, min(limit or MAX_READ, MAX_READ), offset)
-        return {"size": size, "etag": _hash(fd) if size <= MAX_HASHED else ""}, data
+        data = _pread(fd, min(limit or MAX_READ, MAX_READ), offset)
+        return {"size": size, "etag": digest_of(fd) if size <= MAX_HASHED else ""}, data
     except OSError as error:
         raise refusal(error, path) from None
     finally:
         os.close(fd)
 
 
-def _hash(fd: int) -> str:
-    digest = hashlib.sha256()
-    offset = 0
-    while offset <= MAX_HASHED:
-        part = os.pread(fd, 1 << 18, offset)
-        if not part:
-            break
-        digest.update(part)
-        offset += len(part)
-    return digest.hexdigest()
-
-
-def list_tree(workspace: Beneath, path: str, depth: int, max_entries: int) -> tuple[dict[str, Any], bytes]:
-    """Files and folders, parents first, each folder sorted by name."""
-    limit = min(max_entries or DEFAULT_ENTRIES, MAX_ENTRIES)
-    top = workspace.relative(path)
-    os.close(workspace.open_folder(path))
-    entries: list[list[Any]] = []
-    # Folders are opened by path from the root, one at a time: a deep tree costs no descriptors. The stack gives parents
-    # first; a folder's entries are pushed in reverse so that they come out in order.
-    stack = _entries(workspace, "" if top == "." else top, 1)
-    room = MAX_NAMES
-    while stack:
-        name, is_folder, size, is_link, level = stack.pop()
-        room -= len(name)
-        if len(entries) == limit or room < 0:
-            return {"entries": entries, "truncated": True}, b""
-        entries.append([_shown(name), is_folder, size, is_link])
-        if is_folder and (not depth or level < depth):
-            stack.extend(_entries(workspace, name, level + 1))
-    return {"entries": entries, "truncated": False}, b""
-
-
-def _entries(workspace: Beneath, folder: str, level: int) -> list[tuple[str, bool, int, bool, int]]:
-    """What a folder holds, last name first. A folder that has just gone, or may not be read, holds nothing."""
-    found = []
+def stat_file(workspace: Beneath, path: str, follow: bool, with_etag: bool) -> tuple[dict[str, Any], bytes]:
+    """What is known of a file, folder or link."""
+    name = workspace.relative(path)
     try:
-        fd = workspace.open(folder or ".", os.O_RDONLY | os.O_DIRECTORY)
-    except OSError:
-        return []
+        fd = workspace.open(name, os.O_PATH | (0 if follow else os.O_NOFOLLOW))
+    except OSError as error:
+        raise refusal(error, path) from None
     try:
-        with os.scandir(fd) as entries:
-            for entry in entries:
-                is_folder = entry.is_dir(follow_symlinks=False)
-                if is_folder and (entry.name in LEFT_OUT or entry.name.startswith(".")):
-                    continue
-                path = f"{folder}/{entry.name}" if folder else entry.name
-                found.append((path, is_folder, _size(entry, is_folder), entry.is_symlink(), level))
-    except OSError:
-        return []
+        about = os.fstat(fd)
+        target = os.readlink("", dir_fd=fd) if stat.S_ISLNK(about.st_mode) else ""
     finally:
         os.close(fd)
-    return sorted(found, reverse=True)
+    is_hashed = with_etag and stat.S_ISREG(about.st_mode) and about.st_size <= MAX_HASHED
+    etag = read_file(workspace, path, 0, 1)[0]["etag"] if is_hashed else ""
+    return {**_info(name, about), "link_target": shown(target), "etag": etag}, b""
 
 
-def _size(entry: os.DirEntry[str], is_folder: bool) -> int:
+def download(workspace: Beneath, request: dict[str, Any], stream: Stream) -> tuple[dict[str, Any], bytes]:
+    """A file from `offset` on, as it was when it was opened, in parts."""
+    path = request["path"]
+    fd = workspace.open_file(path)
     try:
-        return 0 if is_folder else entry.stat(follow_symlinks=False).st_size
-    except OSError:
-        return 0
+        about = _info(workspace.relative(path), os.fstat(fd))
+        if request["if_version"] not in ("", about["version"]):
+            raise Refusal("FILE_CHANGED", f"{path!r} is not what it was.")
+        offset, end = request["offset"], about["size"]
+        if request["length"]:
+            end = min(end, offset + request["length"])
+        is_read = stream.send({"file": about})
+        while is_read and offset < end:
+            part = os.pread(fd, min(PART, end - offset), offset)
+            if not part:
+                raise Refusal("FILE_CHANGED", f"{path!r} became shorter while it was read.")
+            offset += len(part)
+            is_read = stream.send({}, part)
+        return {}, b""
+    except OSError as error:
+        raise refusal(error, path) from None
+    finally:
+        os.close(fd)
 
 
-def _shown(name: str) -> str:
-    return os.fsencode(name).decode("utf-8", "replace")
+def digest_of(fd: int) -> str:
+    """SHA-256 of an open file from its beginning, hex."""
+    digest = hashlib.sha256()
+    offset = 0
+    while True:
+        part = os.pread(fd, 1 << 18, offset)
+        if not part:
+            return digest.hexdigest()
+        digest.update(part)
+        offset += len(part)
+
+
+def version_of(about: os.stat_result) -> str:
+    """Another one after every change."""
+    parts = (about.st_dev, about.st_ino, about.st_size, about.st_mtime_ns, about.st_ctime_ns)
+    return "-".join(f"{number:x}" for number in parts)
+
+
+def _pread(fd: int, size: int, offset: int) -> bytes:
+    """Beyond the largest offset there is nothing, as beyond every file's end."""
+    return os.pread(fd, size, offset) if offset < 2**63 - size else b""
+
+
+def _info(name: str, about: os.stat_result) -> dict[str, Any]:
+    kind = next((kind for is_kind, kind in KINDS if is_kind(about.st_mode)), "OTHER")
+    return {
+        "path": "" if name == "." else shown(name),
+        "kind": kind,
+        "size": about.st_size if kind in ("FILE", "LINK") else 0,
+        "modify_ns": about.st_mtime_ns,
+        "executable": kind == "FILE" and bool(about.st_mode & 0o111),
+        "version": version_of(about),
+        "link_target": "",
+        "etag": "",
+    }

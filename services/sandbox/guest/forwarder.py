@@ -1,4 +1,7 @@
-"""127.0.0.1:3129 inside the sandbox leads to the session's socket: git speaks TCP, the way out is a file."""
+"""Ports on loopback inside the sandbox that lead to its sockets: programs speak TCP, the ways out are files.
+
+127.0.0.1:3129 leads to the git gate, 127.0.0.1:3128 to the egress proxy.
+"""
 
 from __future__ import annotations
 
@@ -11,30 +14,59 @@ GIT_PORT = 3129
 CHUNK = 64 * 1024
 
 
-def start(path: str, port: int = GIT_PORT) -> int:
-    """Listens on loopback in threads of its own; returns the port. Raises OSError if it is taken."""
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind(("127.0.0.1", port))
-    listener.listen(64)
-    threading.Thread(target=_accept, args=(listener, path), daemon=True).start()
-    return int(listener.getsockname()[1])
+class Forwarder:
+    """One port. `numbered`: the far side is told a number first, by which it can ask whose connection it is."""
 
+    def __init__(self, path: str, numbered: bool = False) -> None:
+        self._path = path
+        self._numbered = numbered
+        self._last = 0
+        self.port = 0
+        self.callers: dict[int, int] = {}
 
-def _accept(listener: socket.socket, path: str) -> None:
-    while True:
-        near, _ = listener.accept()
+    def start(self, port: int) -> int:
+        """Listens in threads of its own; returns the port. Raises OSError if it is taken."""
+        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.1", port))
+        listener.listen(64)
+        self.port = int(listener.getsockname()[1])
+        threading.Thread(target=self._accept, args=(listener,), daemon=True).start()
+        return self.port
+
+    def _accept(self, listener: socket.socket) -> None:
+        while True:
+            near, peer = listener.accept()
+            try:
+                far = connected(self._path)
+            except OSError:  # between two services nobody listens
+                near.close()
+                continue
+            self._last += 1
+            if self._numbered:
+                self.callers[self._last] = peer[1]
+                far.sendall(b"LUCID/1 %d\n" % self._last)
+            try:
+                threading.Thread(target=self._carry, args=(near, far, self._last), daemon=True).start()
+            except RuntimeError:  # at the limit of processes
+                self._end(near, far, self._last)
+
+    def _carry(self, near: socket.socket, far: socket.socket, number: int) -> None:
+        """Both directions, until both have ended."""
         try:
-            far = connected(path)
-        except OSError:  # between two services nobody listens
-            near.close()
-            continue
-        try:
-            threading.Thread(target=_copy, args=(near, far), daemon=True).start()
-            threading.Thread(target=_copy, args=(far, near), daemon=True).start()
+            back = threading.Thread(target=_copy, args=(far, near), daemon=True)
+            back.start()
         except RuntimeError:
-            near.close()
-            far.close()
+            self._end(near, far, number)
+            return
+        _copy(near, far)
+        back.join()
+        self._end(near, far, number)
+
+    def _end(self, near: socket.socket, far: socket.socket, number: int) -> None:
+        near.close()
+        far.close()
+        self.callers.pop(number, None)
 
 
 def _copy(source: socket.socket, target: socket.socket) -> None:

@@ -17,12 +17,13 @@ from typing import Any, NamedTuple
 
 from . import idleness, processes
 from .beneath import Beneath, refusal
+from .callers import owner_of
 from .checkpoint import Checkpoints
 from .command import Follower
 from .commands import Commands
 from .connection import Connection
-from .edits import Edits
-from .files import list_tree, read_file
+from .file_desk import FileDesk
+from .forwarder import Forwarder
 from .frames import CANCEL, CREDIT, REQUEST, SIZE, Refusal, unpack
 from .identity import workspace_id
 from .journal import Journal
@@ -51,10 +52,11 @@ class Request(NamedTuple):
 class Helper:
     """One sandbox's helper. It outlives the services that come and go."""
 
-    def __init__(self, entrance: socket.socket, hello: dict[str, Any], build: str) -> None:
+    def __init__(self, entrance: socket.socket, hello: dict[str, Any], build: str, egress: Forwarder) -> None:
         state, workspace, mark = hello["state"], hello["workspace"], hello["mark"] + "/"
         self._entrance = entrance
         self._home = hello["home"]
+        self._egress = egress
         self._connections: set[Connection] = set()
         self._last_seen = time.monotonic()
         self._is_ending = False
@@ -72,7 +74,8 @@ class Helper:
                 self._journal, Shell(workspace, state, hello["env"], hello.get("bash") or ()), self._reaper, mark
             )
         beneath = Beneath(workspace)
-        snapshots, edits = Snapshots(beneath, state, self._reaper, mark), Edits(beneath, self._journal)
+        snapshots = Snapshots(beneath, state, self._reaper, mark)
+        self._files = FileDesk(beneath, self._journal, self._reaper, state, mark)
         named = workspace_id(state, hello.get("fresh", False))
         checkpoints = Checkpoints(beneath, state, self._reaper, mark, self._journal, named)
         restores = Restores(beneath, state, self._reaper, mark, self._journal)
@@ -86,9 +89,7 @@ class Helper:
         self._answers: dict[str, Callable[[dict[str, Any], bytes], Any]] = {
             "hello": lambda request, _: ({**self.about, "busy": self._is_busy(), "epoch": self._journal.epoch}, b""),
             "stop": lambda request, _: ({"ended": self._commands.stop(request["id"])}, b""),
-            "read": lambda request, _: read_file(beneath, request["path"], request["offset"], request["limit"]),
-            "tree": lambda request, _: list_tree(beneath, request["path"], request["depth"], request["max_entries"]),
-            "edit": edits.apply,
+            **self._files.answers,
             "snapshot": lambda request, _: self._snapshot(snapshots, request),
             "look": lambda request, _: (idleness.look(self._commands, self._reaper.has_children()), b""),
             "checkpoint": lambda request, _: checkpoints.create(request["id"], request["limit"]),
@@ -96,6 +97,7 @@ class Helper:
             "checkpoint_drop": lambda request, _: checkpoints.drop(request["id"]),
             "restore_write": lambda request, blob: restores.write(request["offset"], blob),
             "restore": lambda request, _: restores.apply(request["id"], request["epoch"]),
+            "blocked": lambda request, _: self._note_blocked(request),
         }
 
     def serve(self) -> None:
@@ -142,8 +144,10 @@ class Helper:
             request, blob = unpack(payload)
             if request["op"] == "run":
                 self._run(connection, stream, request)
+            elif request["op"] in self._files.streams:
+                self._open(connection, stream, request)
             else:
-                quick = request["op"] in ("stop", "end", "hello")
+                quick = request["op"] in ("stop", "end", "hello", "blocked")
                 (self._stops if quick else self._waiting).put(Request(connection, stream, request, blob))
             return
         follower = connection.followers.get(stream)
@@ -169,6 +173,20 @@ class Helper:
         self._guarded(connection, stream, answer)
         connection.followers.pop(stream, None)
 
+    def _open(self, connection: Connection, stream: int, request: dict[str, Any]) -> None:
+        """A file, a search, a watch or an archive: an answer in parts, by a thread of its own."""
+        connection.followers[stream] = Follower(0)
+
+        def answer() -> None:
+            self._guarded(connection, stream, lambda: self._files.stream(connection, stream, request))
+            connection.followers.pop(stream, None)
+
+        try:
+            threading.Thread(target=answer, daemon=True).start()
+        except RuntimeError:
+            connection.followers.pop(stream, None)
+            self._waiting.put(Request(connection, stream, {"op": "busy"}, b""))
+
     def _work(self, waiting: queue.Queue[Request]) -> None:
         while True:
             request = waiting.get()
@@ -190,6 +208,13 @@ class Helper:
         with self._journal.admitted(request.get("epoch", 0)):
             pass
         return snapshots.create(request["path"], request["since"])
+
+    def _note_blocked(self, request: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
+        """A call did not go out: the connection is still there, and behind it is a process of a command."""
+        port = self._egress.callers.get(request["connection"])
+        owner = None if port is None else owner_of(port, self._egress.port)
+        self._commands.note_blocked(owner or "", request["call"])
+        return {}, b""
 
     def _is_busy(self) -> bool:
         return self._commands.running() > 0 or self._reaper.has_children()

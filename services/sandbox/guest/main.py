@@ -8,8 +8,8 @@ import os
 import sys
 from typing import Any
 
-from . import forwarder
 from .entrance import receive
+from .forwarder import Forwarder
 from .frames import REPLY, REQUEST, Parser, frame, pack, unpack
 from .helper import Helper
 
@@ -24,8 +24,10 @@ def main(build: str) -> None:
     if first is None:
         return
     stream, hello = first
-    helper = Helper(receive(hello["entrance"], hello["token"]), hello, build)
-    greeting = {**helper.about, "git_port": _forward(hello)}
+    egress = Forwarder(hello.get("egress_socket", ""), numbered=True)
+    helper = Helper(receive(hello["entrance"], hello["token"]), hello, build, egress)
+    git_port = _forward(Forwarder(hello.get("git_socket", "")), hello.get("git_port", 0))
+    greeting = {**helper.about, "git_port": git_port, "egress_port": _forward(egress, hello.get("egress_port", 0))}
     os.write(1, frame(stream, REPLY, pack(greeting)))
     _let_go(hello["state"])
     helper.serve()
@@ -53,11 +55,11 @@ def _let_go(state: str) -> None:
     os.close(log)
 
 
-def _forward(hello: dict[str, Any]) -> int:
-    if not hello.get("git_socket"):
+def _forward(forwarder: Forwarder, port: int) -> int:
+    if not port:
         return 0
     try:
-        return forwarder.start(hello["git_socket"], hello["git_port"])
+        return forwarder.start(port)
     except OSError as error:
         print(json.dumps({"forwarder": str(error)}), file=sys.stderr)
         return 0

@@ -63,11 +63,12 @@ class Reaper:
         stdout: int,
         stderr: int = subprocess.STDOUT,
         on_exit: Callable[[], None] | None = None,
+        stdin: int = subprocess.DEVNULL,
     ) -> Child:
-        """Starts a program in a session of its own with an empty standard input. Raises OSError."""
+        """Starts a program in a session of its own; its standard input is empty unless one is given. Raises OSError."""
         with self._changed:  # the reaper must not see the pid before it is registered
             popen = subprocess.Popen(
-                argv, env=env, cwd=cwd, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr, start_new_session=True
+                argv, env=env, cwd=cwd, stdin=stdin, stdout=stdout, stderr=stderr, start_new_session=True
             )
             child = Child(popen, on_exit)
             self._children[child.pid] = child

@@ -1,5 +1,6 @@
 """Rows of sandboxes in SQLite or Postgres."""
 
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,6 +10,7 @@ from sqlalchemy.exc import IntegrityError
 from services.sandbox.domain.errors import SandboxNotFound
 from services.sandbox.domain.lifecycle import Life
 from services.sandbox.domain.models import Confinement, Sandbox
+from services.sandbox.domain.network import NO_NETWORK, HostRule, NetworkMode, NetworkPolicy
 from services.sandbox.store.tables import sandboxes
 from services.storage.database import Database
 
@@ -91,6 +93,7 @@ def _row(sandbox: Sandbox) -> dict[str, Any]:
         "last_use": sandbox.last_use,
         "warned": sandbox.warned,
         "workspace_id": sandbox.workspace_id,
+        "network": {"mode": sandbox.network.mode.value, "rules": [asdict(rule) for rule in sandbox.network.rules]},
     }
 
 
@@ -111,9 +114,17 @@ def to_sandbox(row: RowMapping) -> Sandbox:
         last_use=None if row["last_use"] is None else in_utc(row["last_use"]),
         warned=bool(row["warned"]),
         workspace_id=row["workspace_id"],
+        network=_network(row["network"]),
     )
 
 
 def in_utc(time: datetime) -> datetime:
     """A time as it was stored: SQLite keeps no zone."""
     return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
+
+
+def _network(stored: dict[str, Any] | None) -> NetworkPolicy:
+    """A sandbox that was made before there were policies has no network."""
+    if not stored:
+        return NO_NETWORK
+    return NetworkPolicy(NetworkMode(stored["mode"]), tuple(HostRule(**rule) for rule in stored["rules"]))

@@ -16,6 +16,7 @@ sandboxes = Table(
     Column("epoch", BigInteger, nullable=False),
     Column("create_time", DateTime(timezone=True), nullable=False),
     Column("removed", Boolean, nullable=False),
+    Column("network", JSON),
     Column("life", String(20), nullable=False, server_default="new"),
     Column("last_use", DateTime(timezone=True)),
     # The end of its container was announced since it was last used.

@@ -5,7 +5,7 @@ import contextlib
 from services.rpc.errors import LucidError
 from services.rpc.ids import new_id
 from services.sandbox.domain.errors import CheckpointFailed, SandboxNotFound
-from services.sandbox.domain.lifecycle import Checkpoint, Packed, Told, What
+from services.sandbox.domain.lifecycle import Checkpoint, PackedWork, Told, What
 from services.sandbox.domain.models import Sandbox
 from services.sandbox.ports import Guest, Ports
 from services.sandbox.usecases.find_sandbox import find_usable
@@ -59,7 +59,7 @@ async def forget_checkpoints(ports: Ports, sandbox_id: str) -> None:
     await ports.shelf.clear(sandbox_id)
 
 
-def _checkpoint(ports: Ports, sandbox: Sandbox, checkpoint_id: str, reason: str, packed: Packed) -> Checkpoint:
+def _checkpoint(ports: Ports, sandbox: Sandbox, checkpoint_id: str, reason: str, packed: PackedWork) -> Checkpoint:
     return Checkpoint(
         checkpoint_id=checkpoint_id,
         sandbox_id=sandbox.sandbox_id,

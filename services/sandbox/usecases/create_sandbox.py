@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from services.sandbox.domain.errors import SandboxNotFound
+from services.sandbox.domain.errors import NetworkNotAllowed, SandboxNotFound
 from services.sandbox.domain.lifecycle import What
 from services.sandbox.domain.models import Arrival, Sandbox, SandboxView
+from services.sandbox.domain.network import NetworkMode, NetworkPolicy
 from services.sandbox.ports import Ports
 from services.sandbox.usecases.create_checkpoint import KEPT
 from services.sandbox.usecases.find_sandbox import check_epoch, view_of
@@ -13,7 +14,7 @@ from services.sandbox.usecases.find_sandbox import check_epoch, view_of
 
 @dataclass(frozen=True)
 class SandboxOrder:
-    """What is asked for."""
+    """What is asked for. `network` None: as far as the operator allows."""
 
     sandbox_id: str
     owner_id: str
@@ -22,11 +23,12 @@ class SandboxOrder:
     env: Mapping[str, str]
     git_config: tuple[tuple[str, str], ...]
     epoch: int
+    network: NetworkMode | None = None
 
 
 async def create_sandbox(ports: Ports, user_id: str | None, order: SandboxOrder) -> tuple[SandboxView, Arrival]:
     """Safe to repeat. Raises SandboxNotFound for an id that is somebody else's, or that is deleted meanwhile; Fenced,
-    NoConfinement, SandboxUnavailable, ImageNotAllowed, NoSuchImage, ImageUnsuitable."""
+    NoConfinement, NetworkNotAllowed, SandboxUnavailable, ImageNotAllowed, NoSuchImage, ImageUnsuitable."""
     if user_id is not None and order.owner_id != user_id:
         raise SandboxNotFound
     known = await ports.store.get(order.sandbox_id)
@@ -74,4 +76,13 @@ async def _new(ports: Ports, order: SandboxOrder) -> Sandbox:
         epoch=order.epoch,
         create_time=ports.clock.now(),
         last_use=ports.clock.now(),
+        network=_network(ports, order.network),
     )
+
+
+def _network(ports: Ports, asked: NetworkMode | None) -> NetworkPolicy:
+    """Decided now, for as long as the sandbox lives."""
+    mode = ports.network.mode if asked is None else asked
+    if not mode.within(ports.network.mode):
+        raise NetworkNotAllowed
+    return ports.network.policy(mode)

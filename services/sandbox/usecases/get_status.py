@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from services.sandbox.domain.errors import NoConfinement
 from services.sandbox.domain.models import Confinement
+from services.sandbox.domain.network import NetworkPolicy
 from services.sandbox.ports import Ports
 
 
@@ -13,12 +14,13 @@ class Status:
 
     confinement: Confinement | None
     ready: int
+    network: NetworkPolicy
 
 
 async def get_status(ports: Ports) -> Status:
     """As it is now."""
     try:
-        confinement = await ports.fleet.confinement()
+        confinement: Confinement | None = await ports.fleet.confinement()
     except NoConfinement:
-        return Status(None, ports.fleet.ready())
-    return Status(confinement, ports.fleet.ready())
+        confinement = None
+    return Status(confinement, ports.fleet.ready(), ports.network.policy(ports.network.mode))

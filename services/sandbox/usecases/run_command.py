@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from services.sandbox.domain.errors import GuestLost, SandboxUnavailable
 from services.sandbox.domain.models import CommandOrder, Exit, ExitReason, Frame, Output, Sandbox, Started
+from services.sandbox.domain.network import BlockedCall
 from services.sandbox.ports import Ports
 from services.sandbox.usecases.find_sandbox import check_epoch, find_usable
 
@@ -16,7 +17,9 @@ TRIES = 3
 async def run_command(
     ports: Ports, user_id: str | None, sandbox_id: str, order: CommandOrder
 ) -> AsyncGenerator[Frame, None]:
-    """Started, outputs, exit. Raises SandboxNotFound, SandboxUnavailable, Fenced, CommandNotFound, SandboxBusy.
+    """Started, outputs and blocked calls, exit.
+
+    Raises SandboxNotFound, SandboxUnavailable, Fenced, CommandNotFound, SandboxBusy.
 
     A sandbox that goes away in between is brought back to learn what its journal knows: the exit then is SANDBOX_LOST,
     with the output that was kept.
@@ -31,6 +34,8 @@ async def run_command(
                 async for frame in frames:
                     if isinstance(frame, Output):
                         order = replace(order, from_offset=frame.offset + len(frame.data))
+                    if isinstance(frame, BlockedCall):
+                        frame = replace(frame, allowed=sandbox.network.hosts)
                     if not (is_started and isinstance(frame, Started)):
                         yield frame
                     is_started = True

@@ -2,7 +2,14 @@
 
 from collections.abc import Callable
 
-from lucid.sessions.v1.event_pb2 import CHANNEL_MESSAGE, Event, ModelSelected, SandboxChanged, StuckDetected
+from lucid.sessions.v1.event_pb2 import (
+    CHANNEL_MESSAGE,
+    CommandCompleted,
+    Event,
+    ModelSelected,
+    SandboxChanged,
+    StuckDetected,
+)
 
 from services.sessions.agent.arguments import plain
 from services.sessions.agent.facts import Facts
@@ -11,6 +18,7 @@ from services.sessions.agent.repetition import described
 from services.sessions.agent.sandbox_notes import sandbox_note
 from services.sessions.domain.conversation import AssistantTurn, ToolCall, ToolResult, Turn, UserTurn
 from services.sessions.domain.spending import CUT_SHORT, PURPOSE
+from services.sessions.domain.state import SETUP
 
 REASONING = "reasoning"
 ARGUMENT_ERROR = "argument_error"
@@ -18,11 +26,25 @@ FINISH = "finish"
 CUT = "\n[interrupted here]"
 NO_RESULT = "This call was interrupted before its result was known. Look at the state of things before you repeat it."
 SUMMARY_LENGTH = 2000
+SETUP_LENGTH = 3000
 _NUDGES: dict[int, str] = {
     StuckDetected.ACTION_NUDGED: "[Lucid] You go round in circles: {}. It will not come out differently. Think about "
     "what you know and take another way. If there is none, say so: finish, or ask the person.",
     StuckDetected.ACTION_ASKED: "[Lucid] You still go round in circles: {}. The person was asked what to do.",
 }
+
+
+def setup_told(done: CommandCompleted) -> str:
+    """What the agent reads of the set-up script's end."""
+    if done.reason == CommandCompleted.REASON_EXITED and done.exit_code == 0:
+        return "[Lucid] The set-up script of this environment has run, with exit code 0."
+    name = CommandCompleted.Reason.Name(done.reason).removeprefix("REASON_").lower()
+    how = f"exit code {done.exit_code}" if done.reason == CommandCompleted.REASON_EXITED else name
+    words = (done.tail or done.head).decode(errors="replace").strip()[-SETUP_LENGTH:]
+    return (
+        f"[Lucid] The set-up script of this environment failed ({how}): what it should install or prepare may be "
+        f"missing. The end of what it printed:\n{words}"
+    )
 
 
 class Context:
@@ -52,6 +74,7 @@ class Context:
         self._later: list[UserTurn] = []
         self._reasoning: set[str] = set()
         self._commands: set[str] = set()
+        self._setups: set[str] = set()
 
     def apply(self, event: Event) -> None:
         """Takes the next event; kinds that the model is not told about are passed over."""
@@ -131,8 +154,13 @@ class Context:
     def _command_started(self, event: Event) -> None:
         if event.parent_item_id:
             self._commands.add(event.item_id)
+        elif event.labels.get(SETUP):
+            self._setups.add(event.item_id)
 
     def _command_completed(self, event: Event) -> None:
+        if event.item_id in self._setups:
+            self._setups.discard(event.item_id)
+            self._told(event, setup_told(event.command_completed))
         if event.item_id in self._commands:
             self._commands.discard(event.item_id)
             self.cwd = event.command_completed.cwd_after or self.cwd
@@ -150,18 +178,19 @@ class Context:
 
     def _stuck(self, event: Event) -> None:
         detected = event.stuck_detected
-        self._note(event, _NUDGES.get(detected.action, "").format(described(detected.pattern, detected.repeats)))
+        text = _NUDGES.get(detected.action, "").format(described(detected.pattern, detected.repeats))
+        if text:
+            self._told(event, text)
 
     def _sandbox(self, event: Event) -> None:
         changed = event.sandbox_changed
         if changed.state == SandboxChanged.STATE_REBUILT and not changed.workspace_kept:
             self.cwd = ""
-        self._note(event, sandbox_note(changed))
+        if text := sandbox_note(changed):
+            self._told(event, text)
 
-    def _note(self, event: Event, text: str) -> None:
-        """Something that Lucid tells the model."""
-        if not text:
-            return
+    def _told(self, event: Event, text: str) -> None:
+        """Words of Lucid's own, after what is being answered."""
         if self._calls:
             self._later.append(UserTurn(text))
             return

@@ -15,9 +15,11 @@ from lucid.sessions.v1.event_pb2 import (
 from services.rpc.ids import new_id
 from services.sessions.agent.commands import record_command
 from services.sessions.agent.journal import Journal
+from services.sessions.agent.phase import enter
 from services.sessions.agent.recovery import close_lost_commands
 from services.sessions.agent.sandboxes import transition_key
-from services.sessions.domain.models import Change, Draft, Repository, State
+from services.sessions.agent.setup import set_up
+from services.sessions.domain.models import Change, Draft, Repository
 from services.sessions.domain.state import TRANSITION
 from services.sessions.domain.work import Confinement, Gate, Restored, ToolFailure
 
@@ -47,9 +49,10 @@ async def prepare(journal: Journal) -> None:
             await _finish_left_commands(journal)
             if not journal.state.cloned:
                 await _fill(journal, gate)
+        await set_up(journal)
     except ToolFailure as failure:
         await _fail(journal, failure)
-    await _status(journal, StatusChanged.PHASE_RUNNING)
+    await enter(journal, StatusChanged.PHASE_RUNNING)
 
 
 async def _open_gate(journal: Journal) -> Gate | None:
@@ -100,7 +103,7 @@ async def rebuild(journal: Journal, gate: Gate | None, made: Confinement) -> Non
 
 async def _restore(journal: Journal, key: str, checkpoint_id: str) -> None:
     """What is wrong with a checkpoint must not hinder the work: it is told instead."""
-    await _status(journal, StatusChanged.PHASE_SETUP, "Bringing back what was not pushed")
+    await enter(journal, StatusChanged.PHASE_SETUP, "Bringing back what was not pushed")
     try:
         restored = await journal.ports.workspace.restore(journal.record, key, checkpoint_id)
     except ToolFailure as failure:
@@ -124,9 +127,9 @@ def _told(journal: Journal, transition_id: str, changed: SandboxChanged) -> Draf
 
 async def _start_sandbox(journal: Journal, gate: Gate | None) -> Confinement:
     if not journal.state.cloned:
-        await _status(journal, StatusChanged.PHASE_STARTING_SANDBOX, "Starting the sandbox")
+        await enter(journal, StatusChanged.PHASE_STARTING_SANDBOX, "Starting the sandbox")
     elif journal.state.asleep:
-        await _status(journal, StatusChanged.PHASE_RESUMING, "Waking the sandbox")
+        await enter(journal, StatusChanged.PHASE_RESUMING, "Waking the sandbox")
     began = journal.ports.clock.monotonic()
     made = await journal.ports.workspace.create(journal.record, gate)
     took = int((journal.ports.clock.monotonic() - began) * 1000)
@@ -145,6 +148,8 @@ def _sandbox_ready(journal: Journal, made: Confinement, took_ms: int) -> Change:
         took_ms=took_ms,
         workspace_id=made.workspace_id,
         workspace_kept=journal.state.cloned and not _is_empty(journal, made),
+        network=made.network,
+        allowed_hosts=made.allowed,
     )
     return Change(drafts=(_told(journal, made.transition_id, ready),), confinement=made.level)
 
@@ -158,7 +163,7 @@ async def _finish_left_commands(journal: Journal) -> None:
 
 async def clone(journal: Journal, gate: Gate) -> str:
     """Clones the repository in place of what is there; the item's id."""
-    await _status(journal, StatusChanged.PHASE_CLONING, f"Cloning {gate.full_name}")
+    await enter(journal, StatusChanged.PHASE_CLONING, f"Cloning {gate.full_name}")
     folder = shlex.quote(journal.workdir)
     base = journal.record.repository.base_branch if journal.record.repository else ""
     branch = f"--branch {shlex.quote(base)} " if base else ""
@@ -181,18 +186,9 @@ async def checkpoint(journal: Journal, reason: str) -> CheckpointCreated:
     return CheckpointCreated(checkpoint_id=reason, commit=snapshot.head_commit, tree=snapshot.tree, reason=reason)
 
 
-async def _status(journal: Journal, phase: StatusChanged.Phase.ValueType, message: str = "") -> None:
-    changed = StatusChanged(phase=phase, message=message)
-    state = State.RUNNING if phase == StatusChanged.PHASE_RUNNING else State.STARTING
-    if journal.state.phase != phase:
-        await journal.transition(
-            lambda _: Change(drafts=(journal.draft(system=True, status_changed=changed),), state=state)
-        )
-
-
 async def _fail(journal: Journal, failure: ToolFailure) -> None:
     message, action = _WORDS.get(failure.reason, (failure.message, Error.USER_ACTION_RETRY))
-    sandbox = failure.reason in ("NO_CONFINEMENT", "SANDBOX_UNAVAILABLE")
+    sandbox = failure.reason in ("NO_CONFINEMENT", "SANDBOX_UNAVAILABLE") or failure.reason.startswith("IMAGE_")
     error = Error(
         kind=Error.KIND_SANDBOX if sandbox else Error.KIND_PROVIDER,
         code=failure.reason,

@@ -7,6 +7,7 @@ from lucid.sessions.v1.event_pb2 import (
     CommandCompleted,
     CommandStarted,
     FileEdited,
+    NetworkBlocked,
 )
 
 from services.sessions.agent.arguments import BadArgument, integer, required
@@ -19,6 +20,15 @@ from services.sessions.agent.workspace import changes_since
 from services.sessions.domain.conversation import ToolSpec
 from services.sessions.domain.work import CommandEnded
 
+_NOT_ALLOWED = "is not allowed here"
+_WHY = {
+    NetworkBlocked.REASON_NETWORK_OFF: "cannot be called: this session has no network",
+    NetworkBlocked.REASON_NOT_CONNECT: "cannot be called without TLS: only https goes out",
+    NetworkBlocked.REASON_ADDRESS: "is an address: only names are allowed here",
+    NetworkBlocked.REASON_PRIVATE_ADDRESS: "does not lead to a public address",
+    NetworkBlocked.REASON_NOT_TLS: "was not spoken to in TLS: only https goes out",
+    NetworkBlocked.REASON_TOO_MANY: "was one connection too many at once",
+}
 OUTPUT_LENGTH = 16_000
 LONGEST_COMMAND = 100_000
 
@@ -91,6 +101,7 @@ def told(ended: CommandEnded, timeout: int) -> str:
     lines = [_how(done, timeout)]
     if ended.left_running:
         lines.append(f"[{ended.left_running} of its processes still run in the background]")
+    lines.extend(map(_blocked, ended.blocked))
     lines.append(_output(done) or NO_OUTPUT)
     if done.cwd_after:
         lines.append(f"[working directory: {done.cwd_after}]")
@@ -111,6 +122,15 @@ def _how(done: CommandCompleted, timeout: int) -> str:
                 "Look at what is there before you run it again."
             )
     return f"Ended by {done.signal}." if done.signal else f"Exit code {done.exit_code}."
+
+
+def _blocked(call: NetworkBlocked) -> str:
+    allowed = ", ".join(call.allowed) or "nothing"
+    return f"[blocked: {_goal(call)} {_WHY.get(call.reason, _NOT_ALLOWED)}; allowed are: {allowed}]"
+
+
+def _goal(call: NetworkBlocked) -> str:
+    return f"{call.host or 'a call'}:{call.port}" if call.port else call.host or "a call"
 
 
 def _output(done: CommandCompleted) -> str:

@@ -1,12 +1,14 @@
 """The Workspace port over the sandbox service."""
 
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import aclosing, contextmanager
 
 import grpc
 from lucid.sandbox.v1 import lifecycle_pb2 as lpb
+from lucid.sandbox.v1 import network_pb2
 from lucid.sandbox.v1 import sandbox_pb2 as pb
-from lucid.sessions.v1.event_pb2 import CommandCompleted, FileEdited, SandboxChanged
+from lucid.sandbox.v1.images_pb2 import ConfigureSandboxRequest, ListImagesRequest
+from lucid.sessions.v1.event_pb2 import CommandCompleted, FileEdited, NetworkBlocked, NetworkMode, SandboxChanged
 
 from services.rpc.identity import service_metadata
 from services.rpc.status import RemoteError
@@ -15,6 +17,7 @@ from services.sessions.backends.refusals import in_our_words
 from services.sessions.domain.models import SessionRecord
 from services.sessions.domain.work import (
     CommandBegun,
+    CommandBlocked,
     CommandEnded,
     CommandFrame,
     CommandOutput,
@@ -27,6 +30,7 @@ from services.sessions.domain.work import (
     ReplaceText,
     Restored,
     Snapshot,
+    Surroundings,
     ToolFailure,
 )
 
@@ -60,10 +64,28 @@ class SandboxWorkspace:
             answer.sandbox.workspace,
             answer.workspace_kept,
             answer.created,
+            # The two enums agree in their numbers.
+            NetworkMode.ValueType(int(answer.sandbox.network.mode)),
+            tuple(answer.sandbox.network.allowed),
             workspace_id=answer.sandbox.workspace_id,
             transition_id=answer.transition_id,
             checkpoint_id=answer.checkpoint_id,
         )
+
+    async def images(self) -> tuple[str, ...]:
+        """Those that may be asked for."""
+        client = self._client.acting_as(service_metadata(self._key, "sessions"))
+        with in_our_words():
+            return tuple((await client.list_images(ListImagesRequest())).images)
+
+    async def configure(self, record: SessionRecord, image: str, variables: Mapping[str, str]) -> Surroundings:
+        """Gives it another image and other variables."""
+        request = ConfigureSandboxRequest(
+            sandbox_id=record.sandbox_id, image=image, env=variables, epoch=record.lease_epoch
+        )
+        with _brought_back():
+            answer = await self._for(record).configure_sandbox(request)
+        return Surroundings(answer.image, answer.remade)
 
     async def run(
         self, record: SessionRecord, key: str, command: str, timeout_ms: int, cwd: str = ""
@@ -164,8 +186,11 @@ def _create_request(record: SessionRecord, gate: Gate | None) -> pb.CreateSandbo
         sandbox_id=record.sandbox_id,
         owner_id=record.owner_id,
         session_id=record.session_id,
+        image=record.environment.image,
+        env=record.environment.variables,
         git_config=[pb.GitConfigEntry(key=key, value=value) for key, value in pairs],
         epoch=record.lease_epoch,
+        network=network_pb2.NetworkMode.ValueType(record.network),
     )
 
 
@@ -175,8 +200,21 @@ def _frame(answer: pb.RunCommandResponse) -> CommandFrame:
             return CommandBegun(answer.started.cwd, answer.started.attached)
         case "output":
             return CommandOutput(answer.output.offset, answer.output.data)
+        case "blocked":
+            return CommandBlocked(_blocked(answer.blocked))
         case _:
             return CommandEnded(_completed(answer.exit), answer.exit.left_running)
+
+
+def _blocked(call: network_pb2.BlockedCall) -> NetworkBlocked:
+    return NetworkBlocked(
+        host=call.host,
+        port=call.port,
+        # The two enums agree in their numbers.
+        reason=NetworkBlocked.Reason.ValueType(int(call.reason)),
+        command_item_id=call.command_id,
+        allowed=call.allowed,
+    )
 
 
 def _completed(end: pb.RunCommandResponse.Exit) -> CommandCompleted:

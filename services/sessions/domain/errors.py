@@ -51,6 +51,14 @@ class UnknownModel(LucidError):
     default = "This model is not known here."
 
 
+class ImageNotAllowed(LucidError):
+    """Not on the operator's list."""
+
+    code = Code.INVALID_ARGUMENT
+    reason = "IMAGE_NOT_ALLOWED"
+    default = "The operator does not allow this image."
+
+
 class NoModelKey(LucidError):
     """The model's provider has no key."""
 
@@ -99,6 +107,14 @@ class TextNeeded(LucidError):
     default = "This answer needs some words with it."
 
 
+class NetworkNotAllowed(LucidError):
+    """More network than this installation allows a session."""
+
+    code = Code.FAILED_PRECONDITION
+    reason = "NETWORK_NOT_ALLOWED"
+    default = "This installation does not allow a session that much network."
+
+
 class QueueItemNotFound(LucidError):
     """No message with this id waits in the queue, or it was withdrawn."""
 
@@ -121,6 +137,14 @@ class QueueFull(LucidError):
     code = Code.RESOURCE_EXHAUSTED
     reason = "QUEUE_FULL"
     default = "Too many messages wait already."
+
+
+class SandboxAway(LucidError):
+    """The sandbox cannot be reached now."""
+
+    code = Code.UNAVAILABLE
+    reason = "SANDBOX_AWAY"
+    default = "The sandbox cannot be reached now; try again."
 
 
 class StoreUnavailable(LucidError):

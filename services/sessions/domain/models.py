@@ -8,6 +8,8 @@ from enum import Enum
 
 from lucid.sessions.v1.event_pb2 import Event, PullRequestChanged
 
+from services.sessions.domain.environment import NOTHING as NO_ENVIRONMENT
+from services.sessions.domain.environment import Environment
 from services.sessions.domain.waiting import NOTHING, Waiting
 
 
@@ -67,7 +69,7 @@ class SessionRecord:
 
     `wanted`: there is work for an owner. `waiting`: as of `seq`. `pause_requested`: also while it is paused.
     `wake_at`: when a session that waits is taken up although nobody wants it, by the database's clock; 0 = never.
-    `now`: that clock, inside a transition.
+    `now`: that clock, inside a transition. `network`: a NetworkMode; 0 = as far as the installation allows.
     """
 
     session_id: str
@@ -94,6 +96,8 @@ class SessionRecord:
     wake_at: float = 0.0
     now: float = 0.0
     policy: Policy = Policy()
+    network: int = 0
+    environment: Environment = NO_ENVIRONMENT
     create_time: float = 0.0
     update_time: float = 0.0
     pull_request: PullRequestChanged | None = None
@@ -102,7 +106,10 @@ class SessionRecord:
 
 @dataclass(frozen=True)
 class NewSession:
-    """What the caller asks for. Empty `model`: the default; empty `request_id`: a repeat is a second session."""
+    """What the caller asks for. Empty `model`: the default; empty `request_id`: a repeat is a second session.
+
+    `network`: a NetworkMode.
+    """
 
     owner_id: str
     task: str
@@ -114,6 +121,8 @@ class NewSession:
     git_user_email: str = ""
     model_api_key: str = ""
     policy: Policy = Policy()
+    network: int = 0
+    environment: Environment = NO_ENVIRONMENT
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from lucid.sessions.v1.event_pb2 import (
     ApprovalResolved,
+    CommandCompleted,
     Event,
     QueueChanged,
     SandboxChanged,
@@ -17,6 +18,10 @@ from services.sessions.domain.policy import from_event
 from services.sessions.domain.spending import Measure, Spending
 from services.sessions.domain.waiting import FOLLOWED, NOTHING, Waiting, followed
 
+# Labels: of a set-up script's command, which script it is; of a sandbox that was made with an image or variables.
+SETUP, SURROUNDED = "setup", "surrounded"
+# One that was stopped, or lost with its sandbox, runs again.
+_COME_TO_AN_END = (CommandCompleted.REASON_EXITED, CommandCompleted.REASON_TIMEOUT, CommandCompleted.REASON_OOM)
 # Labels: the sandbox service's id of what is told; and that its place in the log is chance, beside what the agent does.
 TRANSITION, BESIDE = "transition", "beside"
 _ASLEEP = (SandboxChanged.STATE_HIBERNATED, SandboxChanged.STATE_DESTROYED, SandboxChanged.STATE_LOST)
@@ -27,6 +32,7 @@ class SessionState:
     """What is open and what waits. `tree`: the last snapshot; `pushes`: the number of the last push told; `configured`:
     how the session works, if that was changed since it was made. `asked`: questions and approvals that are open, and
     `answers` those of the open turn; `heard`: the last event by which a person said something.
+    `surrounded`: the sandbox was made with an image or variables of its own; `set_up`: the script that has run in it.
     `granted`: kinds of acts the person allows for the whole session, and up to which risk. `arrival`: the transition
     by which the sandbox came up last, as far as was told; `found_workspace`: the files that it had then, and
     `workspace_id` those that were filled; `asleep`: it was put away or went away since."""
@@ -49,6 +55,8 @@ class SessionState:
     open_texts: dict[str, Event] = field(default_factory=dict)
     open_commands: dict[str, Event] = field(default_factory=dict)
     open_calls: dict[str, Event] = field(default_factory=dict)
+    surrounded: bool = False
+    set_up: str = ""
     asked: dict[str, Event] = field(default_factory=dict)
     answers: dict[str, ApprovalResolved] = field(default_factory=dict)
     heard: int = 0
@@ -120,7 +128,9 @@ def _queue(state: SessionState, event: Event) -> None:
 
 
 def _command_completed(state: SessionState, event: Event) -> None:
-    state.open_commands.pop(event.item_id, None)
+    started = state.open_commands.pop(event.item_id, None)
+    if started is not None and event.command_completed.reason in _COME_TO_AN_END:
+        state.set_up = started.labels.get(SETUP, state.set_up)
 
 
 def _text_completed(state: SessionState, event: Event) -> None:
@@ -169,6 +179,8 @@ def _sandbox(state: SessionState, event: Event) -> None:
         state.asleep = False
     elif changed.state in _ASLEEP:
         state.asleep = True
+        state.set_up = ""
+        state.surrounded = state.surrounded or bool(event.labels.get(SURROUNDED))
 
 
 def _configured(state: SessionState, event: Event) -> None:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TypeAlias
 
-from lucid.sessions.v1.event_pb2 import CommandCompleted, FileEdited, SandboxChanged
+from lucid.sessions.v1.event_pb2 import CommandCompleted, FileEdited, NetworkBlocked, NetworkMode, SandboxChanged
 
 
 @dataclass(frozen=True)
@@ -13,6 +13,7 @@ class Confinement:
 
     `workspace_id`: which files it has; `transition_id`: what the sandbox service tells of how it came up last;
     `checkpoint_id`: what was saved last of other files. Each is empty where it is not known.
+    `network` and `allowed`: how far its network goes, and the hosts.
     """
 
     level: str
@@ -20,6 +21,8 @@ class Confinement:
     workspace: str
     workspace_kept: bool
     created: bool = True
+    network: NetworkMode.ValueType = NetworkMode.NETWORK_MODE_UNSPECIFIED
+    allowed: tuple[str, ...] = ()
     workspace_id: str = ""
     transition_id: str = ""
     checkpoint_id: str = ""
@@ -47,6 +50,14 @@ class Happened:
 
 
 @dataclass(frozen=True)
+class Surroundings:
+    """What a sandbox is made with now. `remade`: it was made again for that. Empty `image`: it has none."""
+
+    image: str
+    remade: bool
+
+
+@dataclass(frozen=True)
 class CommandBegun:
     """The command runs, or ran: `attached` says that an earlier call had started it."""
 
@@ -64,13 +75,21 @@ class CommandOutput:
 
 @dataclass(frozen=True)
 class CommandEnded:
-    """Its end, in the log's own form. `left_running`: processes in the background."""
+    """Its end, in the log's own form. `left_running`: processes in the background. `blocked`: calls not let out."""
 
     completed: CommandCompleted
     left_running: int = 0
+    blocked: tuple[NetworkBlocked, ...] = ()
 
 
-CommandFrame: TypeAlias = CommandBegun | CommandOutput | CommandEnded
+@dataclass(frozen=True)
+class CommandBlocked:
+    """A call of it that was not let out, in the log's own form."""
+
+    call: NetworkBlocked
+
+
+CommandFrame: TypeAlias = CommandBegun | CommandOutput | CommandBlocked | CommandEnded
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ with 0 if there is none, with 1 if there is, with 2 if the file is no whole expo
 
 Not replayed, because the log does not hold it: the moment within an answer at which a person came; the whole of a file
 of which the log keeps a part, and so the preview of an edit; limits of time, and questions that lapsed; what the
-installation was set to where the session met no limit. Titles made by a model and changes of the owner are left out.
+installation was set to where the session met no limit; a .lucid/config.toml that could not be heeded, or changed in the
+session. Titles made by a model and changes of the owner are left out.
 """
 
 import asyncio

@@ -2,7 +2,7 @@
 
 import re
 import shlex
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Iterator, Mapping
 
 from lucid.sessions.v1.event_pb2 import (
     CommandCompleted,
@@ -13,9 +13,11 @@ from lucid.sessions.v1.event_pb2 import (
     StatusChanged,
 )
 
+from services.sessions.domain.environment import CONFIG_FILE
 from services.sessions.domain.models import Repository, SessionRecord
 from services.sessions.domain.work import (
     CommandBegun,
+    CommandBlocked,
     CommandEnded,
     CommandFrame,
     CommandOutput,
@@ -27,10 +29,12 @@ from services.sessions.domain.work import (
     Push,
     Restored,
     Snapshot,
+    Surroundings,
     ToolFailure,
 )
 from services.sessions.replay.recording import is_persons
 from services.sessions.replay.script import NotRecorded, Script
+from services.sessions.replay.surroundings import next_surroundings
 
 _CLONE = re.compile(r" -- (\S+|'[^']*') ")
 _LINE = re.compile(r"^ *(\d+)\t(.*)$")
@@ -60,6 +64,9 @@ class PlayedPlace:
                     made.image,
                     "",
                     kept,
+                    True,
+                    made.network,
+                    tuple(made.allowed_hosts),
                     workspace_id=made.workspace_id,
                     checkpoint_id=saved.checkpoint_id if rebuilt and not kept and saved else "",
                 )
@@ -89,6 +96,15 @@ class PlayedPlace:
         """Nothing comes beside a replay."""
         return [], 0
 
+    async def images(self) -> tuple[str, ...]:
+        """Any: what was asked for then was allowed."""
+        return ("*",)
+
+    async def configure(self, record: SessionRecord, image: str, variables: Mapping[str, str]) -> Surroundings:
+        """As it was made then."""
+        found = next_surroundings(self._script.ahead())
+        return Surroundings(image, False) if found is None else Surroundings(found.sandbox_changed.image, True)
+
     async def run(
         self, record: SessionRecord, key: str, command: str, timeout_ms: int, cwd: str = ""
     ) -> AsyncGenerator[CommandFrame, None]:
@@ -103,6 +119,11 @@ class PlayedPlace:
         yield CommandBegun("", attached)
         if completed.head:
             yield CommandOutput(0, completed.head)
+        for event in self._script.ahead():
+            if event.HasField("network_blocked") and event.parent_item_id == end.item_id:
+                yield CommandBlocked(event.network_blocked)
+            if event is end:
+                break
         if self._script.stops_before(end) and completed.reason == CommandCompleted.REASON_STOPPED and not attached:
             await self._script.hang()
         yield CommandEnded(completed)
@@ -112,6 +133,8 @@ class PlayedPlace:
 
     async def read(self, record: SessionRecord, path: str, offset: int = 0, limit: int = 0) -> FileContent:
         """A file that shows as it did then; a preview is made of what was shown then."""
+        if path.endswith(CONFIG_FILE):  # what it said is asked for by the session
+            raise ToolFailure("FILE_NOT_FOUND", "")
         result = self._script.result_of_call()
         if result is None:
             raise NotRecorded("a file")
@@ -145,7 +168,11 @@ class PlayedPlace:
         for event in self._script.ahead():
             if event.WhichOneof("payload") == kind:
                 yield event
-            elif event.HasField("tool_call_completed") or event.HasField("turn_completed"):
+            elif (
+                event.HasField("tool_call_completed")
+                or event.HasField("turn_completed")
+                or event.status_changed.phase == StatusChanged.PHASE_RUNNING
+            ):
                 return
 
     async def delete(self, record: SessionRecord) -> None:

@@ -23,6 +23,7 @@ from services.sessions.replay.person import PERSON, Person
 from services.sessions.replay.place import PlayedPlace, gate_of
 from services.sessions.replay.recording import Recording, difference, is_persons, is_stop
 from services.sessions.replay.script import Script
+from services.sessions.replay.surroundings import environment_of
 from services.sessions.store.database import open_database
 from services.sessions.store.sql import SqlEventStore
 from services.sessions.store.watching import LiveWatching
@@ -175,6 +176,7 @@ class Replay:
             model=selected.model if selected.reason == ModelSelected.REASON_USER else "",
             project_id=self._session.project_id,
             policy=self._policy(),
+            environment=environment_of(self._script.events),
         )
 
     def _policy(self) -> Policy:

@@ -6,6 +6,8 @@ from typing import Any
 
 from lucid.sessions.v1.event_pb2 import Event, PullRequestChanged
 
+from services.sessions.domain.environment import NOTHING as NO_ENVIRONMENT
+from services.sessions.domain.environment import Environment
 from services.sessions.domain.models import Budget, Change, Confirmation, Policy, Repository, SessionRecord, State
 from services.sessions.domain.waiting import FOLLOWED, NOTHING, Asked, Queued, Waiting, followed
 
@@ -23,6 +25,7 @@ def to_record(row: Mapping[str, Any]) -> SessionRecord:
         pull_request=pull_request,
         policy=_to_policy(row),
         waiting=_to_waiting(row["waiting"]),
+        environment=Environment(*json.loads(row["environment"])) if row["environment"] else NO_ENVIRONMENT,
         **same,
     )
 
@@ -36,6 +39,7 @@ def new_row(record: SessionRecord, request_id: str) -> dict[str, Any]:
         "state": record.state.value,
         "request_id": request_id,
         "pull_request": None,
+        "environment": _environment(record.environment),
         "last_hash": b"",
         "waiting": "",
         "lease_owner": "",
@@ -92,6 +96,12 @@ def _repository(repository: Repository | None) -> dict[str, Any]:
     }
 
 
+def _environment(wanted: Environment) -> str:
+    if wanted == NO_ENVIRONMENT:
+        return ""
+    return json.dumps([wanted.image, wanted.setup, wanted.setup_seconds, dict(wanted.variables)])
+
+
 def _to_policy(row: Mapping[str, Any]) -> Policy:
     budget = Budget(row["budget_cost_micros"], row["budget_steps"], row["budget_seconds"])
     return Policy(Confirmation(row["confirmation"]), budget, row["fallback_model"])
@@ -137,6 +147,7 @@ _SAME = (
     "pause_requested",
     "title_by_user",
     "wake_at",
+    "network",
     "create_time",
     "update_time",
     "model_key_sealed",

@@ -46,6 +46,9 @@ sessions = Table(
     Column("budget_steps", BigInteger, nullable=False, server_default="0"),
     Column("budget_seconds", BigInteger, nullable=False, server_default="0"),
     Column("fallback_model", String(255), nullable=False, server_default=""),
+    Column("network", Integer, nullable=False, server_default="0"),
+    # What the sandbox is made with (domain/environment.py), as JSON; empty = nothing of its own.
+    Column("environment", Text, nullable=False, server_default=""),
     Column("turn_open", Boolean, nullable=False),
     Column("seq", Integer, nullable=False),
     Column("last_hash", LargeBinary, nullable=False),

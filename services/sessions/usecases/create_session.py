@@ -10,9 +10,11 @@ from lucid.sessions.v1.event_pb2 import (
 )
 
 from services.rpc.ids import new_id, new_ulid
-from services.sessions.domain.errors import InvalidRepository
+from services.sessions.domain.environment import is_allowed
+from services.sessions.domain.errors import ImageNotAllowed, InvalidRepository, NetworkNotAllowed, SandboxAway
 from services.sessions.domain.models import Change, Draft, NewSession, Repository, SessionRecord, State
 from services.sessions.domain.titles import title_of
+from services.sessions.domain.work import ToolFailure
 from services.sessions.ports import Ports
 
 
@@ -22,6 +24,9 @@ async def create_session(ports: Ports, wish: NewSession) -> SessionRecord:
     ports.models.check(model, bool(wish.model_api_key))
     if wish.policy.fallback_model:
         ports.models.check(wish.policy.fallback_model, has_own_key=False)
+    if wish.network > ports.limits.network:
+        raise NetworkNotAllowed
+    await _check_image(ports, wish.environment.image)
     repository = await _resolved(ports, wish)
     record = SessionRecord(
         session_id=new_id("ses"),
@@ -36,6 +41,8 @@ async def create_session(ports: Ports, wish: NewSession) -> SessionRecord:
         git_user_name=wish.git_user_name,
         git_user_email=wish.git_user_email,
         policy=wish.policy,
+        network=wish.network,
+        environment=wish.environment,
         model_key_sealed=ports.sealer.seal(wish.owner_id, wish.model_api_key) if wish.model_api_key else "",
     )
     request_id = wish.request_id or new_ulid()
@@ -60,6 +67,21 @@ def _first_events(record: SessionRecord, request_id: str, chosen: bool) -> Chang
         ),
         wanted=True,
     )
+
+
+async def _check_image(ports: Ports, image: str) -> None:
+    """One that the operator does not allow is refused here: nothing has been made yet. Where sandboxes have no images
+    the agent says so."""
+    if not image:
+        return
+    try:
+        allowed = await ports.workspace.images()
+    except ConnectionError as error:
+        raise SandboxAway from error
+    except ToolFailure:  # nothing confines a sandbox here: the session's own card tells what to do
+        return
+    if allowed and not is_allowed(image, allowed):
+        raise ImageNotAllowed(f"The image {image} is not on the operator's list: {', '.join(allowed)}.")
 
 
 async def _resolved(ports: Ports, wish: NewSession) -> Repository | None:

@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
+from lucid.sandbox.v1 import network_pb2
 from lucid.sandbox.v1 import sandbox_pb2 as pb
 
 from services.rpc.identity import Verifier, service_metadata
 from services.rpc.ids import new_id
 from services.rpc.testing import serving
 from services.sandbox.backends.control import ControlSockets
+from services.sandbox.backends.egress.proxy import EgressProxy
 from services.sandbox.client import SandboxClient
 from services.sandbox.ports import Clock
 from services.sandbox.server import UTC_CLOCK, build
@@ -30,6 +33,13 @@ class Ran:
     offsets: list[int] = field(default_factory=list)
     started: pb.RunCommandResponse.Started = field(default_factory=pb.RunCommandResponse.Started)
     exit: pb.RunCommandResponse.Exit = field(default_factory=pb.RunCommandResponse.Exit)
+    blocked: list[network_pb2.BlockedCall] = field(default_factory=list)
+
+    @property
+    def refusals(self) -> list[tuple[str, int, str]]:
+        """Calls that did not go out: host, port, why."""
+        name = network_pb2.BlockedCall.Reason.Name
+        return [(call.host, call.port, name(call.reason).removeprefix("REASON_")) for call in self.blocked]
 
     @property
     def reason(self) -> str:
@@ -41,6 +51,8 @@ class Ran:
         elif frame.HasField("output"):
             self.offsets.append(frame.output.offset)
             self.output += frame.output.data
+        elif frame.HasField("blocked"):
+            self.blocked.append(frame.blocked)
         else:
             self.exit = frame.exit
 
@@ -126,17 +138,20 @@ def settings_for(backend: str, data_dir: Path, **changes: Any) -> Settings:
 
 
 @contextlib.asynccontextmanager
-async def running(settings: Settings, clock: Clock = UTC_CLOCK) -> AsyncIterator[SandboxClient]:
+async def running(
+    settings: Settings, clock: Clock = UTC_CLOCK, egress: EgressProxy | None = None
+) -> AsyncIterator[SandboxClient]:
     """The service on these settings, until the block ends."""
-    service = await build(settings, lambda target: pytest.fail(f"the sandbox service calls {target}"), clock)
+    refuse = lambda target: pytest.fail(f"the sandbox service calls {target}")  # noqa: E731
+    service = await build(settings, refuse, clock, egress)
     async with serving(service, verifier=Verifier(SECRET, KEY)) as channel:
         yield SandboxClient(channel, service_metadata(KEY, OWNER))
 
 
 @contextlib.asynccontextmanager
-async def sandbox_on(settings: Settings) -> AsyncIterator[Bench]:
+async def sandbox_on(settings: Settings, egress: EgressProxy | None = None) -> AsyncIterator[Bench]:
     """A service and a sandbox that is removed at the end."""
-    async with running(settings) as client:
+    async with running(settings, egress) as client:
         bench = Bench(client, settings, new_id("sbx"))
         await bench.bring_up()
         try:
@@ -145,7 +160,10 @@ async def sandbox_on(settings: Settings) -> AsyncIterator[Bench]:
             await bench.delete()
 
 
-@pytest.fixture(params=["bubblewrap", pytest.param("docker", marks=pytest.mark.docker)])
+DOCKER = pytest.param("docker", marks=pytest.mark.docker)
+
+
+@pytest.fixture(params=["bubblewrap", DOCKER])
 def backend(request: pytest.FixtureRequest) -> str:
     if request.param == "docker":
         request.getfixturevalue("docker_engine")
@@ -155,4 +173,14 @@ def backend(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 async def bench(backend: str, tmp_path: Path) -> AsyncIterator[Bench]:
     async with sandbox_on(settings_for(backend, tmp_path, memory_limit="256m", pids_limit=120)) as made:
+        yield made
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=["bubblewrap", DOCKER])
+async def shared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Bench]:
+    """One sandbox for all cases of a file that ask for it: they keep to folders of their own."""
+    if request.param == "docker":
+        request.getfixturevalue("docker_engine")
+    settings = settings_for(request.param, tmp_path_factory.mktemp("data"), memory_limit="512m", pids_limit=200)
+    async with sandbox_on(settings) as made:
         yield made

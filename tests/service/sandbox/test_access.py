@@ -7,6 +7,7 @@ from typing import Any
 
 import grpc
 import pytest
+from lucid.sandbox.v1 import files_pb2 as fpb
 from lucid.sandbox.v1 import images_pb2
 from lucid.sandbox.v1 import lifecycle_pb2 as lpb
 from lucid.sandbox.v1 import sandbox_pb2 as pb
@@ -28,7 +29,27 @@ OF_ALL = {
     "ListTransitions": lpb.ListTransitionsRequest(),
 }
 CHECKPOINT = "chk_0123456789"
+USER_METHODS = {"GetSandbox", "ListTree", "ReadFile", "StatFile", "DownloadFile", "SearchFiles", "WatchFiles"}
+USER_METHODS |= {"ExportArchive"}
 ME, OTHER = (user_metadata(sign_access_token(SECRET, user, 3600)) for user in (OWNER, "usr_other"))
+
+
+def file_requests(sandbox_id: str) -> dict[str, Any]:
+    """A valid request of every method of files.proto; the first makes the folder of the others."""
+    key = {"sandbox_id": sandbox_id, "change_id": "c"}
+    return {
+        "MakeDirectory": fpb.MakeDirectoryRequest(sandbox_id=sandbox_id, change_id="d", path="folder/file"),
+        "StatFile": fpb.StatFileRequest(sandbox_id=sandbox_id),
+        "DownloadFile": fpb.DownloadFileRequest(sandbox_id=sandbox_id, path="file"),
+        "WriteFile": fpb.WriteFileRequest(sandbox_id=sandbox_id, write_id="w", path="written", content=b"x"),
+        "WriteFilePart": fpb.WriteFilePartRequest(sandbox_id=sandbox_id, upload_id="u", data=b"x"),
+        "MoveFile": fpb.MoveFileRequest(**key, path="folder/file", new_path="folder/moved"),
+        "RemoveFile": fpb.RemoveFileRequest(sandbox_id=sandbox_id, change_id="r", path="folder", recursive=True),
+        "SearchFiles": fpb.SearchFilesRequest(sandbox_id=sandbox_id, query="x"),
+        "WatchFiles": fpb.WatchFilesRequest(sandbox_id=sandbox_id),
+        "ExportArchive": fpb.ExportArchiveRequest(sandbox_id=sandbox_id),
+        "ImportArchive": fpb.ImportArchiveRequest(sandbox_id=sandbox_id, change_id="i", archive=bytes(1024)),
+    }
 
 
 def requests(sandbox_id: str) -> dict[str, Any]:
@@ -57,6 +78,7 @@ def requests(sandbox_id: str) -> dict[str, Any]:
         "RestoreCheckpoint": lpb.RestoreCheckpointRequest(
             sandbox_id=sandbox_id, checkpoint_id=CHECKPOINT, restore_id="r"
         ),
+        **file_requests(sandbox_id),
     }
 
 
@@ -81,6 +103,17 @@ INVALID = {
     "ListCheckpoints": {"page_size": -1},
     "ReadCheckpoint": {"checkpoint_id": "../x"},
     "RestoreCheckpoint": {"checkpoint_id": "../x"},
+    "StatFile": {"path": "x" * 4001},
+    "DownloadFile": {"path": ""},
+    "WriteFile": {"if_match": "new"},
+    "WriteFilePart": {"upload_id": "../x"},
+    "MakeDirectory": {"change_id": ""},
+    "MoveFile": {"new_path": ""},
+    "RemoveFile": {"path": ""},
+    "SearchFiles": {"time_limit_ms": 30001},
+    "WatchFiles": {"sandbox_id": ""},
+    "ExportArchive": {"path": "x" * 4001},
+    "ImportArchive": {"archive": bytes(2**21 + 1)},
 }
 
 
@@ -99,6 +132,12 @@ async def call(channel: grpc.aio.Channel, method: str, request: Any, metadata: A
     if method in ("ReadCheckpoint", "RunCommand"):
         return [part async for part in getattr(client, name)(request)][-1]
     return await getattr(client, name)(request)
+    answer = getattr(client, name)(request)
+    if method == "WatchFiles":
+        return await anext(answer)
+    if isinstance(answer, AsyncIterator):
+        return [frame async for frame in answer][-1]
+    return await answer
 
 
 async def refusal(channel: grpc.aio.Channel, method: str, request: Any, metadata: Any) -> tuple[str, str]:
@@ -220,7 +259,8 @@ async def test_an_owner_that_was_followed_by_another_is_fenced(channel: grpc.aio
     asked = requests(new_id("sbx"))
     asked["CreateSandbox"].epoch = 3
     await call(channel, "CreateSandbox", asked["CreateSandbox"], me)
-    for method in ("CreateSandbox", "RunCommand", "EditFile", "CreateSnapshot", "ConfigureSandbox"):
+    changing = ("MakeDirectory", "WriteFile", "WriteFilePart", "MoveFile", "RemoveFile", "ImportArchive")
+    for method in ("CreateSandbox", "RunCommand", "EditFile", "CreateSnapshot", "ConfigureSandbox", *changing):
         asked[method].epoch = 2
         assert await refusal(channel, method, asked[method], me) == ("ABORTED", "FENCED")
         asked[method].epoch = 3

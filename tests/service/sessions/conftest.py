@@ -43,6 +43,9 @@ class OneModel:
 class Nothing:
     """Workspace and Forge of a session that has neither."""
 
+    async def images(self) -> tuple[str, ...]:
+        return ("lucid-sandbox:latest", "golang:*")
+
     async def delete(self, record: Any) -> None: ...
 
     async def close_gate(self, record: Any) -> None: ...

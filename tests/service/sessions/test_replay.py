@@ -153,6 +153,24 @@ async def test_the_demo_replays(tmp_path: Path) -> None:
     assert await replayed(file) == ""
 
 
+async def test_an_environment_replays(tmp_path: Path) -> None:
+    config = 'image = "go"\nsetup = "make test"\ntimeout = 90\n[env]\nA = "1"\nB = "2"\n'
+
+    def clones(command: str) -> Ran:
+        return Ran(b"", writes={".lucid/config.toml": config}) if "clone" in command else works(command)
+
+    url = f"sqlite:///{tmp_path / 'a.db'}"
+    async with at_work(url, RECORDED[7:], commands=clones, allowed=("default", "go")) as ground:
+        wish = NewSession(ME, "Write notes", repository=REPOSITORY)
+        session_id = (await create_session(ground.ports, wish)).session_id
+        await turns(ground, session_id, 1)
+        file = await export(ground, session_id)
+        events = await ground.log(session_id)
+    assert [event.sandbox_changed.message for event in events if event.labels.get("surrounded")]
+    assert [event.command_started.timeout_ms for event in events if event.labels.get("setup")] == [90_000]
+    assert await replayed(file) == ""
+
+
 Deed = Callable[[Ground, str], Awaitable[None]]
 
 

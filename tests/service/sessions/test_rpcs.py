@@ -14,6 +14,7 @@ from services.sessions.agent.asking import ask
 from services.sessions.agent.journal import Journal
 from services.sessions.agent.turns import begin_turn, end_turn
 from services.sessions.client import SessionsClient
+from services.sessions.domain.environment import Environment
 from services.sessions.domain.models import Request, State
 from services.sessions.domain.work import Outcome
 from tests.service.sessions.conftest import KEY, Ground
@@ -63,6 +64,15 @@ async def test_create_session_is_there_before_it_is_answered(ground: Ground, cli
         ({"model": "nobody/none"}, "UNKNOWN_MODEL"),
         ({"repository": pb.Repository()}, "INVALID_REPOSITORY"),
         ({"repository": pb.Repository(provider="svn", full_name="a/b")}, "INVALID_REQUEST"),
+        ({"environment": pb.Environment(image="strange:1")}, "IMAGE_NOT_ALLOWED"),
+        ({"environment": pb.Environment(image="-v /:/host")}, "INVALID_REQUEST"),
+        ({"environment": pb.Environment(setup="a\0b")}, "INVALID_REQUEST"),
+        ({"environment": pb.Environment(setup="x" * 32_769)}, "INVALID_REQUEST"),
+        ({"environment": pb.Environment(setup_seconds=3601)}, "INVALID_REQUEST"),
+        ({"environment": pb.Environment(env={"PATH": "/x"})}, "INVALID_REQUEST"),
+        ({"environment": pb.Environment(env={"A B": "x"})}, "INVALID_REQUEST"),
+        ({"environment": pb.Environment(env={"A": "x\0"})}, "INVALID_REQUEST"),
+        ({"environment": pb.Environment(env={f"A{n}": "x" for n in range(101)})}, "INVALID_REQUEST"),
     ],
 )
 async def test_create_session_refuses_and_stores_nothing(
@@ -70,6 +80,18 @@ async def test_create_session_refuses_and_stores_nothing(
 ) -> None:
     assert (await refused(create(client, **{"task": "t", **fields}))).reason == reason
     assert not (await client.list_sessions(pb.ListSessionsRequest())).sessions
+
+
+async def test_create_session_keeps_the_environment_and_shows_it_to_nobody(
+    ground: Ground, client: SessionsClient
+) -> None:
+    wish = pb.Environment(image="golang:1.27", setup="  make deps\n", setup_seconds=90, env={"A": "hidden-value"})
+    session = await create(client, environment=wish)
+    stored = (await ground.store.get(session.session_id)).environment
+    assert stored == Environment("golang:1.27", "make deps", 90, {"A": "hidden-value"})
+    assert "hidden-value" not in str(session)
+    plain = await create(client)
+    assert (await ground.store.get(plain.session_id)).environment == Environment()
 
 
 async def test_list_sessions_by_pages_newest_change_first(ground: Ground, client: SessionsClient) -> None:

@@ -5,13 +5,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.serialization import pkcs12
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.rpc.errors import LucidError
+from services.sandbox.backends.egress.trust import read_trust
 from services.sandbox.backends.run_folder import git_config_text
 from services.sandbox.domain import errors
+from services.sandbox.domain.network import NetworkMode
 from services.sandbox.settings import Settings
+from tests.grounds.certificates import make_authority
 
 SECRETS = {"SESSION_SECRET": "s", "INTERNAL_API_KEY": "k"}
 
@@ -94,3 +98,53 @@ def test_git_reads_its_configuration_as_it_was_meant(tmp_path_factory: Any, name
     for key, value in entries:
         found = subprocess.run(["git", "config", "-z", "-f", file, key], capture_output=True, check=True).stdout
         assert found.decode() == value + "\0"
+
+
+def test_what_sandboxes_may_reach_is_read_strictly() -> None:
+    env = {
+        "EGRESS": "list",
+        "EGRESS_REGISTRIES": "a.example, B.example:8443",
+        "EGRESS_HOSTS": "*.c.example,a.example",
+        "EGRESS_PRIVATE_HOSTS": "b.example:8443,a.example:1",
+    }
+    network = Settings.from_env(SECRETS | env).network
+    assert network.policy(NetworkMode.OFF).hosts == ()
+    assert network.policy(NetworkMode.REGISTRIES).hosts == ("a.example:443", "b.example:8443")
+    assert network.policy(NetworkMode.LIST).hosts == ("a.example:443", "b.example:8443", "*.c.example:443")
+    assert [rule.private for rule in network.policy(NetworkMode.LIST).rules] == [False, True, False]
+
+
+def test_without_lists_nothing_may_be_reached() -> None:
+    network = Settings.from_env(SECRETS).network
+    assert network.mode is NetworkMode.REGISTRIES
+    assert network.policy(network.mode).rules == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("EGRESS", "all"),
+        ("EGRESS_REGISTRIES", "https://a.example/"),
+        ("EGRESS_HOSTS", "10.0.0.1"),
+        ("EGRESS_HOSTS", "*"),
+        ("EGRESS_PRIVATE_HOSTS", "a.example:99999"),
+    ],
+)
+def test_a_list_with_what_is_no_host_is_refused(name: str, value: str) -> None:
+    with pytest.raises(ValueError, match=name):
+        Settings.from_env(SECRETS | {name: value})
+
+
+def test_certificates_are_one_bundle_and_a_truststore(tmp_path: Path) -> None:
+    authority = make_authority(tmp_path)
+    trust = dict(read_trust(str(authority.pem)).files)
+    assert trust["ca.pem"].startswith(authority.pem.read_bytes())
+    store = pkcs12.load_pkcs12(trust["ca.p12"], b"changeit")
+    assert authority.certificate in [found.certificate for found in store.additional_certs]
+    assert read_trust("").files == ()
+
+
+def test_a_file_without_certificates_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").write_text("nothing")
+    with pytest.raises(ValueError, match="SANDBOX_CA_FILE"):
+        read_trust(str(tmp_path / "ca.pem"))

@@ -4,6 +4,7 @@ import {
   ApprovalRequested_Risk as Risk,
   ConfirmationMode,
   ModelSelected_Reason,
+  NetworkBlocked_Reason,
   StuckDetected_Action,
 } from '@gen/lucid/sessions/v1/event_pb';
 import type { ApprovalRequestedSchema, EventSchema, UsageSchema } from '@gen/lucid/sessions/v1/event_pb';
@@ -60,6 +61,7 @@ export const APPROVALS: readonly Request[] = [
 
 /** What is told in one thin line each. */
 export const LINES: readonly Payload[] = [
+  { case: 'networkBlocked', value: { host: 'evil.example', port: 443, reason: NetworkBlocked_Reason.NOT_ALLOWED, allowed: ['packages.example:443'] } },
   { case: 'sessionConfigured', value: { confirmation: ConfirmationMode.RISKY, budget: { costMicros: 500_000n, steps: 40 }, fallbackModel: 'openai/gpt' } },
   { case: 'contextCompacted', value: { fromSeq: 3, toSeq: 40, summary: '- The task: sums lose a cent.\n- Touched: `money.py`.', tokensBefore: 151_000, tokensAfter: 9_400 } },
   { case: 'modelSelected', value: { model: 'openai/gpt', reason: ModelSelected_Reason.FALLBACK, detail: 'overloaded' } },

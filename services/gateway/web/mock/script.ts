@@ -3,6 +3,7 @@ import {
   CommandCompleted_Reason,
   Error_UserAction,
   FileEdited_Kind,
+  NetworkMode,
   PlanUpdated_Step_State as Step,
   PullRequestChanged_State,
   SandboxChanged_State,
@@ -79,7 +80,7 @@ export class Script {
     const { log } = this;
     log.append({ case: 'userMessage', value: { clientMessageId: 'first', text: task } }, '', Source.USER);
     await this.status(Phase.STARTING_SANDBOX, 300);
-    const ready = { sandboxId: 'sbx_0123456789', state: SandboxChanged_State.READY, reason: 'bubblewrap' };
+    const ready = { sandboxId: 'sbx_0123456789', state: SandboxChanged_State.READY, reason: 'bubblewrap', network: NetworkMode.REGISTRIES, allowedHosts: ['packages.example:443'] };
     log.append({ case: 'sandboxChanged', value: ready });
     await this.status(Phase.CLONING, 500, 'Cloning demo/tally');
     await this.status(Phase.RUNNING, 10);

@@ -77,7 +77,7 @@ export function SessionRoute({ sessionId }: { sessionId: string }): ReactNode {
       <Tabs tab={tab} onChange={setTab} />
       <div className="panes">
         <Pane name="files" title="Files" icon="left">
-          <Files store={store} known={session?.sandboxId ?? ''} />
+          <Files sessionId={sessionId} store={store} known={session?.sandboxId ?? ''} />
         </Pane>
         <PullFactsSlot value={drawPullFacts}>
           <Me value={me}>
@@ -101,10 +101,10 @@ function Title({ text, onRename }: { text: string; onRename: () => void }): Reac
   );
 }
 
-function Files({ store, known }: { store: TimelineStore; known: string }): ReactNode {
+function Files({ sessionId, store, known }: { sessionId: string; store: TimelineStore; known: string }): ReactNode {
   useTopic(store, 'header');
   const revision = useTopic(store, 'files');
-  return <Explorer sandboxId={store.timeline.header.sandboxId || known} revision={revision} />;
+  return <Explorer sessionId={sessionId} sandboxId={store.timeline.header.sandboxId || known} revision={revision} />;
 }
 
 interface PaneProps {

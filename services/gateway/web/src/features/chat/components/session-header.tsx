@@ -5,6 +5,7 @@ import type { Header } from '../stores/timeline-model';
 import type { TimelineStore } from '../stores/timeline-store';
 import { useTopic } from '../stores/use-timeline';
 import { phaseLook } from './phase';
+import { SandboxFacts } from './sandbox-facts';
 import { UsageFacts } from './usage-facts';
 
 interface SessionHeaderProps {
@@ -39,6 +40,7 @@ export function SessionHeader({ store, known, drawTitle, menu }: SessionHeaderPr
         {!demo && model !== '' && <span className="badge fact-extra">{model}</span>}
         {confinement !== '' && <Confinement level={confinement} />}
         {phase.look !== 'busy' && header.sandbox !== 'up' && <Asleep sandbox={header.sandbox} />}
+        {confinement !== '' && <SandboxFacts level={confinement} network={header.network} />}
         <UsageFacts header={header} />
         <Connection />
         <span className={`pill pill-${phase.look}`} data-testid="status-phase" data-phase={phase.name} title={header.phaseMessage}>

@@ -1,5 +1,10 @@
-import { ConfirmationMode, ModelSelected_Reason as Reason, StuckDetected_Action as Action } from '@gen/lucid/sessions/v1/event_pb';
-import type { ContextCompacted, Event, ModelSelected, SessionConfigured, StuckDetected } from '@gen/lucid/sessions/v1/event_pb';
+import {
+  ConfirmationMode,
+  ModelSelected_Reason as Reason,
+  NetworkBlocked_Reason as BlockReason,
+  StuckDetected_Action as Action,
+} from '@gen/lucid/sessions/v1/event_pb';
+import type { ContextCompacted, Event, ModelSelected, NetworkBlocked, SessionConfigured, StuckDetected } from '@gen/lucid/sessions/v1/event_pb';
 import { count, money } from '@/lib/format';
 
 interface Line {
@@ -21,6 +26,8 @@ export function eventLine(event: Event): Line {
       return plain(stuck(payload.value));
     case 'sessionConfigured':
       return plain(configured(payload.value));
+    case 'networkBlocked':
+      return blocked(payload.value);
     case 'branchPushed':
       return plain(`Pushed ${payload.value.branch} to ${payload.value.repo} (${payload.value.commit.slice(0, 7)})`);
     case 'taskLinked':
@@ -40,6 +47,26 @@ function plain(text: string): Line {
 
 function dash(text: string): string {
   return text === '' ? '' : ` – ${text}`;
+}
+
+const WHY: Readonly<Partial<Record<BlockReason, string>>> = {
+  [BlockReason.NETWORK_OFF]: 'this session has no network',
+  [BlockReason.NOT_CONNECT]: 'only https goes out',
+  [BlockReason.NOT_TLS]: 'only https goes out',
+  [BlockReason.ADDRESS]: 'only names are allowed',
+  [BlockReason.PRIVATE_ADDRESS]: 'it does not lead to a public address',
+  [BlockReason.NO_NAME]: 'TLS must name the server',
+  [BlockReason.OTHER_NAME]: 'TLS named another server',
+  [BlockReason.HIDDEN_NAME]: 'TLS must name the server in the open',
+  [BlockReason.TOO_SLOW]: 'the request took too long',
+  [BlockReason.TOO_MANY]: 'too many connections at once',
+  [BlockReason.BAD_REQUEST]: 'the request was malformed',
+};
+
+function blocked({ host, port, reason, allowed }: NetworkBlocked): Line {
+  const goal = host === '' ? 'A call out of the sandbox' : `${host}${port === 0 ? '' : `:${port}`}`;
+  const hosts = allowed.length === 0 ? 'Nothing is allowed.' : `Allowed are:\n\n${allowed.map((name) => `- \`${name}\``).join('\n')}`;
+  return { text: `Blocked: ${goal} – ${WHY[reason] ?? 'not allowed here'}`, href: '', detail: hosts };
 }
 
 function selected({ model, reason, detail }: ModelSelected): string {

@@ -66,6 +66,7 @@ function sandbox(header: Header, value: SandboxChanged): boolean {
   const usable = value.state === SandboxChanged_State.READY || value.state === SandboxChanged_State.REBUILT;
   if (usable && value.reason !== '') header.confinement = value.reason;
   header.sandbox = LIVES[value.state] ?? header.sandbox;
+  if (usable) header.network = { mode: value.network, allowed: value.allowedHosts };
   return true;
 }
 

@@ -1,4 +1,4 @@
-import { StatusChanged_Phase } from '@gen/lucid/sessions/v1/event_pb';
+import { NetworkMode, StatusChanged_Phase } from '@gen/lucid/sessions/v1/event_pb';
 import type { Channel, Event, SessionConfigured, Usage } from '@gen/lucid/sessions/v1/event_pb';
 import type { ApprovalCard, Card, CommandCard, TextCard } from './cards';
 
@@ -13,6 +13,8 @@ export interface Header {
   confinement: string;
   /** Nobody uses the sandbox: it sleeps, was put away, or its files are gone. */
   sandbox: 'up' | 'asleep' | 'away' | 'gone';
+  /** What the sandbox may reach. */
+  network: { readonly mode: NetworkMode; readonly allowed: readonly string[] };
   tokens: number;
   costMicros: bigint;
   currency: string;
@@ -127,6 +129,7 @@ function newHeader(): Header {
     sandboxId: '',
     confinement: '',
     sandbox: 'up',
+    network: { mode: NetworkMode.UNSPECIFIED, allowed: [] },
     tokens: 0,
     costMicros: 0n,
     currency: 'USD',

@@ -3,6 +3,8 @@ import {
   ApprovalRequested_Kind as Kind,
   Channel,
   FrameSchema,
+  NetworkBlocked_Reason,
+  NetworkMode,
   PullRequestChanged_State as State,
   QueueChanged_Change as Change,
   SandboxChanged_State,
@@ -268,11 +270,20 @@ describe('cards', () => {
     expect(only(long, 'turn')[0]?.summary).toBe('');
   });
 
+  it('says what was blocked, and what is allowed', () => {
+    const call = { host: 'evil.example', port: 443, reason: NetworkBlocked_Reason.NOT_ALLOWED, allowed: ['a.example:443'] };
+    const [line] = only(play(...log({ case: 'networkBlocked', value: call })), 'line');
+    expect(line?.text).toBe('Blocked: evil.example:443 – not allowed here');
+    expect(line?.detail).toContain('`a.example:443`');
+    const nameless = { reason: NetworkBlocked_Reason.NOT_CONNECT };
+    expect(only(play(...log({ case: 'networkBlocked', value: nameless })), 'line')[0]?.text).toBe('Blocked: A call out of the sandbox – only https goes out');
+  });
+
   it('fills the header from the log', () => {
     const timeline = play(
       ...log(
         { case: 'statusChanged', value: { phase: Phase.QUEUED, detailCode: 'mock' } },
-        { case: 'sandboxChanged', value: { sandboxId: 'sbx_1', state: SandboxChanged_State.READY, reason: 'docker' } },
+        { case: 'sandboxChanged', value: { sandboxId: 'sbx_1', state: SandboxChanged_State.READY, reason: 'docker', network: NetworkMode.LIST, allowedHosts: ['a.example:443'] } },
         { case: 'usage', value: { inputTokens: 10, outputTokens: 5, sessionCostMicros: 7n, priceKnown: true } },
         { case: 'usage', value: { inputTokens: 1, cacheReadTokens: 4, sessionCostMicros: 9n, priceKnown: true } },
         { case: 'statusChanged', value: { phase: Phase.RUNNING, phaseMs: 1200n } },
@@ -287,6 +298,7 @@ describe('cards', () => {
       tokens: 20,
       costMicros: 9n,
     });
+    expect(timeline.header.network).toEqual({ mode: NetworkMode.LIST, allowed: ['a.example:443'] });
     expect(only(timeline, 'status').map((card) => card.ms)).toEqual([1200, undefined]);
   });
 

@@ -2,26 +2,35 @@ import { useQuery } from '@tanstack/react-query';
 import { useMemo } from 'react';
 import type { ReactNode } from 'react';
 import type { ReadFileResponse } from '@gen/lucid/sandbox/v1/sandbox_pb';
+import { Icon } from '@/components/ui/icon';
 import { Dialog } from '@/components/ui/dialog';
 import { Notice, Spinner } from '@/components/ui/notice';
 import { errorText } from '@/lib/errors';
 import { size } from '@/lib/format';
+import { shownName } from '@/lib/names';
+import { downloadPath } from '../api/download';
 import { fileQuery } from '../api/read-file';
 
 interface FileViewerProps {
+  readonly sessionId: string;
   readonly sandboxId: string;
   readonly path: string;
   readonly onClose: () => void;
 }
 
 /** A file of the workspace over the page, to be read and not to be written. */
-export function FileViewer({ sandboxId, path, onClose }: FileViewerProps): ReactNode {
+export function FileViewer({ sessionId, sandboxId, path, onClose }: FileViewerProps): ReactNode {
   const file = useQuery(fileQuery(sandboxId, path));
   return (
-    <Dialog wide label={`File ${path}`} title={<code className="viewer-path">{path}</code>} onClose={onClose}>
+    <Dialog wide label={`File ${shownName(path)}`} title={<code className="viewer-path">{shownName(path)}</code>} onClose={onClose}>
       {file.isPending && <Spinner label="Reading" />}
       <Notice text={file.isError ? errorText(file.error) : ''} />
       {file.isSuccess && <Content file={file.data} />}
+      <p className="viewer-foot">
+        <a className="button button-quiet" href={downloadPath(sessionId, path)} download>
+          <Icon name="save" size={14} /> Download
+        </a>
+      </p>
     </Dialog>
   );
 }

@@ -8,20 +8,22 @@ export interface TreeRow {
   readonly directory: boolean;
   readonly symlink: boolean;
   readonly open: boolean;
+  /** Its content is listed when it is asked for. */
+  readonly notEntered: boolean;
 }
 
 /** The rows to draw: entries whose folders are all open. Entries come parents before children. */
 export function visibleRows(entries: readonly Entry[], isOpen: (path: string, depth: number) => boolean): TreeRow[] {
   const rows: TreeRow[] = [];
   const opened = new Set(['']);
-  for (const { path, directory, symlink } of sorted(entries)) {
+  for (const { path, directory, symlink, notEntered } of sorted(entries)) {
     const cut = path.lastIndexOf('/');
     const parent = cut === -1 ? '' : path.slice(0, cut);
     if (!opened.has(parent)) continue;
     const depth = path.split('/').length - 1;
-    const open = directory && isOpen(path, depth);
+    const open = directory && isOpen(path, notEntered ? Infinity : depth);
     if (open) opened.add(path);
-    rows.push({ path, name: path.slice(cut + 1), depth, directory, symlink, open });
+    rows.push({ path, name: path.slice(cut + 1), depth, directory, symlink, open, notEntered });
   }
   return rows;
 }

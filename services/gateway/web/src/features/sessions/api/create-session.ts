@@ -1,5 +1,6 @@
 import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { useRef } from 'react';
+import type { NetworkMode } from '@gen/lucid/sessions/v1/event_pb';
 import { newId } from '@/lib/id';
 import { sessions } from '@/lib/transport';
 import type { Policy } from '../components/policy';
@@ -7,6 +8,7 @@ import type { Policy } from '../components/policy';
 export interface NewSession extends Partial<Policy> {
   readonly task: string;
   readonly model: string;
+  readonly network: NetworkMode;
   readonly repository?: { readonly provider: string; readonly fullName: string; readonly url: string };
 }
 

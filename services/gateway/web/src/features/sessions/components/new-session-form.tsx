@@ -1,11 +1,13 @@
 import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import type { ReactNode } from 'react';
+import { NetworkMode } from '@gen/lucid/sessions/v1/event_pb';
 import { Button } from '@/components/ui/button';
 import { Notice } from '@/components/ui/notice';
 import { errorText } from '@/lib/errors';
 import { useCreateSession } from '../api/create-session';
 import { modelsQuery } from '../api/list-models';
+import { NetworkField } from './network-field';
 import { NO_DRAFT, policyOf } from './policy';
 import { PolicyFields } from './policy-fields';
 
@@ -30,12 +32,13 @@ export function NewSessionForm({ picker, target, onCreated }: NewSessionFormProp
   const [task, setTask] = useState('');
   const [model, setModel] = useState('');
   const [draft, setDraft] = useState(NO_DRAFT);
+  const [network, setNetwork] = useState(NetworkMode.UNSPECIFIED);
   const create = useCreateSession(onCreated);
   const policy = policyOf(draft);
   const ready = task.trim() !== '' && policy !== undefined && !create.isPending && !create.isSuccess;
   function start(): void {
     if (!ready) return;
-    create.mutate({ task, model, ...policy, ...(target && { repository: repository(target) }) });
+    create.mutate({ task, model, network, ...policy, ...(target && { repository: repository(target) }) });
   }
   return (
     <form
@@ -69,8 +72,9 @@ export function NewSessionForm({ picker, target, onCreated }: NewSessionFormProp
         </Button>
       )}
       <details className="advanced">
-        <summary data-testid="advanced">Confirmations, budget, fallback</summary>
+        <summary data-testid="advanced">Confirmations, budget, fallback, network</summary>
         <PolicyFields value={draft} onChange={setDraft} />
+        <NetworkField value={network} onChange={setNetwork} />
         <Notice text={policy === undefined ? 'A budget is a number, or empty for the default.' : ''} />
       </details>
       <div className="new-session-foot">
