@@ -43,7 +43,8 @@ SERVICES = {
 }
 # Each of these starts processes when it is let in: of the messages (not of the bytes) they get a share.
 SNAPSHOTS = ("CreateSnapshot", "ListSnapshots", "DiffSnapshots", "RestoreSnapshot")
-WORK, WORK_SHARE = ("ListRepositories", "CreateSandbox", "RunCommand", *SNAPSHOTS), 10
+LADDER = ("CreateCheckpoint", "RestoreCheckpoint", "ResumeSandbox", "HibernateSandbox", "RestartSandbox")
+WORK, WORK_SHARE = ("ListRepositories", "CreateSandbox", "RunCommand", *SNAPSHOTS, *LADDER), 10
 # What removes the ground under the others comes last.
 LAST = ("Delete", "Close")
 BROKEN = {grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN, grpc.StatusCode.UNIMPLEMENTED}
