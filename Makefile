@@ -50,6 +50,10 @@ fuzz: setup ## send 10,000 random requests of each kind to every RPC (about 20 m
 storm: setup ## break everything for SECONDS=1200 while people work, then check (SEED=7 repeats a run)
 	@$(PY) -m tests.faults.storm --seconds $(or $(SECONDS),1200) --seed $(or $(SEED),0)
 
+.PHONY: chaos
+chaos: setup ## kill services 50 times (KILLS=) in the midst of commands, and the engine; then look for what is left over
+	@$(PY) -m tests.faults.chaos --kills $(or $(KILLS),50) --backend $(or $(BACKEND),docker)
+
 .PHONY: fmt fmt-check lint types imports breaking
 fmt: setup ## format Python and protos
 	@.venv/bin/ruff check --fix --quiet $(CODE)

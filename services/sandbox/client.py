@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 import grpc
 from lucid.sandbox.v1 import commands_pb2 as cpb
 from lucid.sandbox.v1 import files_pb2 as fpb
-from lucid.sandbox.v1 import images_pb2, sandbox_pb2_grpc
+from lucid.sandbox.v1 import images_pb2, pool_pb2, sandbox_pb2_grpc
 from lucid.sandbox.v1 import sandbox_pb2 as pb
 from lucid.sandbox.v1 import snapshots_pb2 as spb
 
@@ -16,6 +16,7 @@ from services.rpc.retry import RETRY_ATTEMPTS, backoff
 from services.rpc.status import from_rpc_error
 
 CALL_SECONDS = 30.0
+QUEUE_SECONDS = 1800.0
 LONG_SECONDS = 180.0
 Response = TypeVar("Response")
 
@@ -33,9 +34,11 @@ class SandboxClient:
         """The same with another identity: `user_metadata(...)` or `service_metadata(...)`."""
         return SandboxClient(self._channel, metadata)
 
-    async def create_sandbox(self, request: pb.CreateSandboxRequest) -> pb.CreateSandboxResponse:
-        """See the proto."""
-        return await unary(lambda: self._stub.CreateSandbox(request, timeout=LONG_SECONDS, metadata=self._metadata))
+    async def create_sandbox(
+        self, request: pb.CreateSandboxRequest, seconds: float = QUEUE_SECONDS
+    ) -> pb.CreateSandboxResponse:
+        """See the proto. It may have to wait its turn: with the default deadline for half an hour."""
+        return await unary(lambda: self._stub.CreateSandbox(request, timeout=seconds, metadata=self._metadata))
 
     async def configure_sandbox(
         self, request: images_pb2.ConfigureSandboxRequest
@@ -227,6 +230,40 @@ class SandboxClient:
     async def get_status(self, request: pb.GetStatusRequest) -> pb.GetStatusResponse:
         """See the proto."""
         return await unary(lambda: self._stub.GetStatus(request, timeout=CALL_SECONDS, metadata=self._metadata))
+
+    async def list_sandboxes(self, request: pb.ListSandboxesRequest) -> pb.ListSandboxesResponse:
+        """See the proto."""
+        return await unary(lambda: self._stub.ListSandboxes(request, timeout=CALL_SECONDS, metadata=self._metadata))
+
+    async def watch_sandboxes(
+        self, request: pb.WatchSandboxesRequest
+    ) -> AsyncGenerator[pb.WatchSandboxesResponse, None]:
+        """See the proto. A broken stream is taken up again from the last revision that came."""
+        current, attempt = pb.WatchSandboxesRequest(revision=request.revision), 0
+        while True:
+            try:
+                async for response in self._stub.WatchSandboxes(current, metadata=self._metadata):
+                    attempt = 0
+                    current.revision = response.revision
+                    yield response
+            except grpc.RpcError as error:
+                refusal = from_rpc_error(error)
+                if refusal.reason != "UNAVAILABLE" or attempt == RETRY_ATTEMPTS:
+                    raise refusal from error
+            await backoff(attempt)
+            attempt += 1
+
+    async def get_stats(self, request: pool_pb2.GetStatsRequest) -> pool_pb2.GetStatsResponse:
+        """See the proto."""
+        return await unary(lambda: self._stub.GetStats(request, timeout=CALL_SECONDS, metadata=self._metadata))
+
+    async def get_pool(self, request: pool_pb2.GetPoolRequest) -> pool_pb2.GetPoolResponse:
+        """See the proto."""
+        return await unary(lambda: self._stub.GetPool(request, timeout=CALL_SECONDS, metadata=self._metadata))
+
+    async def set_pool(self, request: pool_pb2.SetPoolRequest) -> pool_pb2.SetPoolResponse:
+        """See the proto."""
+        return await unary(lambda: self._stub.SetPool(request, timeout=CALL_SECONDS, metadata=self._metadata))
 
 
 async def resumed(method: Any, request: Any, metadata: Metadata) -> AsyncGenerator[Any, None]:

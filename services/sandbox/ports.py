@@ -1,7 +1,7 @@
 """What the use cases need from the world."""
 
 from collections.abc import AsyncGenerator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
@@ -38,16 +38,21 @@ from services.sandbox.domain.models import (
     EditOrder,
     FileRange,
     Frame,
+    PoolStatus,
     RecordedTree,
     Restored,
     RestoreOrder,
     Sandbox,
     Snapshot,
     SnapshotOrder,
+    StartsStatus,
     State,
+    Stats,
     Tree,
+    WarmSandbox,
 )
 from services.sandbox.domain.network import NOTHING_ALLOWED, NetworkChoice
+from services.sandbox.domain.place import Place as Place
 from services.sandbox.domain.terminals import TerminalFrame, TerminalOrder, TerminalView, Typing
 
 
@@ -64,27 +69,6 @@ class Attachment(Protocol):
         """Ends the stream; the process decides what that means to it. Never raises."""
 
 
-@dataclass(frozen=True)
-class Place:
-    """Paths as they are seen inside, and what runs the helper. `own_namespace`: no foreign process is seen there.
-
-    `bash`: how one is started where the place has none. `programs`: a folder with those that may be missing, and
-    `own_programs`: the helper's are those, whatever the place has. `variables`: those that the image sets.
-    `disk_limit`: bytes that the helper holds workspace and state to, as the file system does not; 0: no limit.
-    """
-
-    workspace: str
-    state: str
-    run: str
-    python: tuple[str, ...]
-    own_namespace: bool
-    bash: tuple[str, ...] = ()
-    programs: str = ""
-    own_programs: bool = False
-    variables: Mapping[str, str] = field(default_factory=dict)
-    disk_limit: int = 0
-
-
 class Launcher(Protocol):
     """One way to confine: the life of sandboxes, nothing of what happens inside."""
 
@@ -92,7 +76,7 @@ class Launcher(Protocol):
     def confinement(self) -> Confinement:
         """Which."""
 
-    def place(self, sandbox_id: str) -> Place:
+    def place(self, body: str) -> Place:
         """Where things lie inside."""
 
     async def image(self, asked: str) -> str:
@@ -116,11 +100,20 @@ class Launcher(Protocol):
     async def attach(self, sandbox: Sandbox, argv: list[str], env: Mapping[str, str]) -> Attachment:
         """Starts a program inside, with pipes. Raises SandboxUnavailable."""
 
-    async def remove(self, sandbox_id: str, keep_workspace: bool) -> None:
+    async def recipe(self, sandbox: Sandbox) -> str:
+        """All that a new one would be made of, limits and the image's own id; empty if none may be made beforehand.
+
+        Raises SandboxUnavailable.
+        """
+
+    async def rename(self, sandbox: Sandbox) -> None:
+        """Gives one that was made beforehand the name of whom it belongs to. Raises SandboxUnavailable."""
+
+    async def remove(self, body: str, keep_workspace: bool) -> None:
         """Ends everything inside; removes the workspace too unless it is kept. Safe to repeat."""
 
     async def survey(self) -> set[str]:
-        """Ids of this instance's sandboxes of which anything is there: a container, a folder, a volume."""
+        """Bodies of this instance's sandboxes of which anything is there: a container, a folder, a volume."""
 
 
 class GuestFiles(Protocol):
@@ -172,6 +165,9 @@ class Guest(Protocol):
 
     def run(self, order: CommandOrder) -> AsyncGenerator[Frame, None]:
         """Started, outputs, exit. Leaving the iteration leaves the command running."""
+
+    async def stats(self) -> Stats:
+        """What the sandbox uses now."""
 
     async def stop(self, command_id: str) -> int:
         """Ends a command, or all for the empty id; how many processes that were."""
@@ -261,8 +257,15 @@ class Fleet(Protocol):
     async def find(self, sandbox: Sandbox) -> None:
         """Connects to it again if it runs, which may be since before this process; nothing where it does not."""
 
-    def may_run(self, sandbox_id: str) -> bool:
+    def may_run(self, body: str) -> bool:
         """Whether it is worth while to look for it. Cheap."""
+
+    @property
+    def changes(self) -> "Changes":
+        """What becomes of sandboxes, as it happens."""
+
+    def changed(self, sandbox: Sandbox) -> None:
+        """Its row has changed, or is gone."""
 
     def attached(self, sandbox_id: str) -> Sandbox | None:
         """The row of one that is connected, as it was last seen.
@@ -280,6 +283,12 @@ class Fleet(Protocol):
     def state(self, sandbox_id: str) -> State:
         """What it can do now."""
 
+    def queue_position(self, sandbox_id: str) -> int:
+        """Its place among those that wait for their start, from 1; 0 for one that does not wait."""
+
+    def starts(self) -> StartsStatus:
+        """How many are started, and wait for it."""
+
     def ready(self) -> int:
         """How many sandboxes take commands."""
 
@@ -287,10 +296,24 @@ class Fleet(Protocol):
         """Absolute path of its workspace inside."""
 
     async def survey(self) -> set[str]:
-        """Ids of this instance's sandboxes of which anything is there, known or not."""
+        """Bodies of this instance's sandboxes of which anything is there, known or not."""
 
-    async def remove_orphan(self, sandbox_id: str) -> None:
+    async def remove_orphan(self, body: str) -> None:
         """Removes what is left of a sandbox that nobody knows."""
+
+
+class Changes(Protocol):
+    """Which sandboxes have changed, in an order that a watcher can come back to."""
+
+    @property
+    def revision(self) -> str:
+        """The place where the order stands now."""
+
+    def since(self, revision: str, owner_id: str | None) -> set[str] | None:
+        """Ids of an owner's (None: everybody's) that have changed after a place; None where that is not known."""
+
+    async def after(self, revision: str) -> None:
+        """Returns when the order stands behind this place."""
 
 
 class SandboxStore(Protocol):
@@ -314,8 +337,47 @@ class SandboxStore(Protocol):
     async def delete(self, sandbox_id: str) -> None:
         """Forgets it."""
 
-    async def ids(self) -> set[str]:
-        """All that are known."""
+    async def page(self, owner_id: str | None, before: str, limit: int) -> list[Sandbox]:
+        """An owner's (None: everybody's), the youngest id first, from below `before`; empty = from the beginning."""
+
+    async def bodies(self) -> dict[str, str]:
+        """What all go by on this machine, and the id of each: empty for one that nobody has claimed yet."""
+
+
+class WarmStore(Protocol):
+    """The rows of sandboxes that are made beforehand, of this data folder."""
+
+    @property
+    def instance(self) -> str:
+        """The data folder's id."""
+
+    async def all(self) -> list[WarmSandbox]:
+        """The oldest first."""
+
+    async def add(self, warm: WarmSandbox) -> None:
+        """A new one, before anything of it is made."""
+
+    async def mark_ready(self, warm_id: str) -> bool:
+        """It may be claimed; whether it is still known."""
+
+    async def drop(self, warm_id: str) -> bool:
+        """Forgets it, unless somebody was faster: whether it is now the caller's to remove."""
+
+    async def claim(self, sandbox: Sandbox) -> bool:
+        """In one transaction the warm one is no more and the sandbox is a row; whether that happened."""
+
+
+class Pool(Protocol):
+    """Sandboxes that are made beforehand."""
+
+    async def claim(self, sandbox: Sandbox) -> Sandbox | None:
+        """The sandbox on one of them, stored; None where none suits."""
+
+    def status(self) -> PoolStatus:
+        """As it is now."""
+
+    def resize(self, size: int) -> None:
+        """How many there shall be from now on, until the service ends."""
 
 
 class Clock(Protocol):
@@ -332,4 +394,5 @@ class Ports:
     store: SandboxStore
     fleet: Fleet
     clock: Clock
+    pool: Pool
     network: NetworkChoice = NOTHING_ALLOWED

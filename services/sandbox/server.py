@@ -24,6 +24,7 @@ from services.sandbox.backends.egress.trust import read_trust
 from services.sandbox.backends.fleet import SandboxFleet
 from services.sandbox.backends.gate import GateRelay
 from services.sandbox.backends.launchers import Launchers
+from services.sandbox.backends.pool import WarmPool
 from services.sandbox.backends.run_folder import RunFolders
 from services.sandbox.backends.toolbox import DEFAULT_SOURCE
 from services.sandbox.domain.network import NetworkChoice, NetworkMode
@@ -32,6 +33,7 @@ from services.sandbox.servicer import SandboxServicer
 from services.sandbox.settings import Settings
 from services.sandbox.store.database import migrate, open_database
 from services.sandbox.store.sql import SqlSandboxStore
+from services.sandbox.store.warm import SqlWarmStore
 from services.sandbox.usecases.reconcile import find_again, reconcile
 from services.storage.database import Database
 
@@ -41,8 +43,10 @@ _FILES_TO_LOOK_AT = {
     *("SearchFiles", "WatchFiles", "ExportArchive"),
 }
 _COMMANDS_TO_LOOK_AT = {"AttachCommand", "ListCommands", "ReadCommandLog"}
+_OF_SANDBOXES = {"ListSandboxes", "WatchSandboxes", "GetStats"}
 _TERMINALS = {"OpenTerminal", "WriteTerminal", "ResizeTerminal", "CloseTerminal", "ListTerminals"}
-_USER = frozenset({"GetSandbox", *_FILES_TO_LOOK_AT, *_COMMANDS_TO_LOOK_AT, *_TERMINALS})
+_USER = frozenset({"GetSandbox", *_OF_SANDBOXES, *_FILES_TO_LOOK_AT, *_COMMANDS_TO_LOOK_AT, *_TERMINALS})
+LAST_LOOK_SECONDS = 1.0
 log = get_logger(__name__)
 
 
@@ -67,6 +71,7 @@ class _Parts:
     database: Database
     fleet: SandboxFleet
     ports: Ports
+    pool: WarmPool
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def start(self) -> None:
@@ -77,14 +82,18 @@ class _Parts:
             removed = await reconcile(self.ports)
         except LucidError as error:  # said again, to the one who asks for a sandbox
             log.warning("sandboxes are not to be had now", extra={"reason": error.reason, "cause": error.message})
-            return
+            removed = []
         if removed:
             log.info("orphans removed", extra={"sandboxes": removed})
+        self.pool.start()
 
     async def stop(self) -> None:
+        if self.tasks:  # a query that is cut off leaves its connection, and our end, waiting
+            await asyncio.wait(self.tasks, timeout=LAST_LOOK_SECONDS)
         for task in self.tasks:
             task.cancel()
         await asyncio.gather(*self.tasks, return_exceptions=True)
+        await self.pool.stop()
         await self.fleet.close()
         await self.database.dispose()
 
@@ -96,9 +105,11 @@ async def build(
     instance = await asyncio.to_thread(_instance, settings.data_dir)
     database = open_database(settings.database)
     fleet = await asyncio.to_thread(_fleet, settings, instance, egress or EgressProxy())
-    ports = Ports(store=SqlSandboxStore(database), fleet=fleet, clock=UtcClock(), network=settings.network)
+    store, clock = SqlSandboxStore(database), UtcClock()
+    pool = WarmPool(SqlWarmStore(database, instance), fleet, clock, settings.pool_size)
+    ports = Ports(store=store, fleet=fleet, clock=clock, pool=pool, network=settings.network)
     _say_what_may_be_reached(settings.network)
-    parts = _Parts(database, fleet, ports)
+    parts = _Parts(database, fleet, ports, pool)
     return Service(
         name="sandbox",
         service_names=(SERVICE.full_name,),
@@ -138,12 +149,13 @@ def _fleet(settings: Settings, instance: str, egress: EgressProxy) -> SandboxFle
     launchers = Launchers(
         settings.backend, settings.allow_unconfined, settings.data_dir.resolve(), docker, settings.limits
     )
+    limits = settings.starts_at_once, settings.sandbox_limit
     relay = GateRelay(settings.gate, settings.internal_api_key)
     data_dir = settings.data_dir.resolve()
     trust = read_trust(settings.ca_file)
     folders = RunFolders(data_dir, trust.files)
     doors = Doorways(relay, egress, trust)
-    return SandboxFleet(launchers, doors, folders, ControlSockets(data_dir), settings.output_limit)
+    return SandboxFleet(launchers, doors, folders, ControlSockets(data_dir), settings.output_limit, limits)
 
 
 def _instance(data_dir: Path) -> str:

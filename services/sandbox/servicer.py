@@ -8,12 +8,12 @@ from typing import Any, TypeAlias
 import grpc
 from lucid.sandbox.v1 import commands_pb2 as cpb
 from lucid.sandbox.v1 import files_pb2 as fpb
-from lucid.sandbox.v1 import images_pb2, sandbox_pb2_grpc
+from lucid.sandbox.v1 import images_pb2, pool_pb2, sandbox_pb2_grpc
 from lucid.sandbox.v1 import sandbox_pb2 as pb
 from lucid.sandbox.v1 import snapshots_pb2 as spb
 
 from services.rpc.identity import current_caller
-from services.rpc.paging import page_size
+from services.rpc.paging import decode_token, encode_token, page_size
 from services.sandbox import convert
 from services.sandbox.convert import commands, files, snapshots, terminals
 from services.sandbox.convert.confinement import status_to_proto
@@ -31,11 +31,14 @@ from services.sandbox.usecases.diff_snapshots import diff_snapshots
 from services.sandbox.usecases.download_file import download_file
 from services.sandbox.usecases.edit_file import edit_file
 from services.sandbox.usecases.export_archive import export_archive
+from services.sandbox.usecases.get_pool import get_pool
 from services.sandbox.usecases.get_sandbox import get_sandbox
+from services.sandbox.usecases.get_stats import get_stats
 from services.sandbox.usecases.get_status import get_status
 from services.sandbox.usecases.import_archive import import_archive
 from services.sandbox.usecases.list_commands import list_commands
 from services.sandbox.usecases.list_images import list_images
+from services.sandbox.usecases.list_sandboxes import list_sandboxes
 from services.sandbox.usecases.list_snapshots import list_snapshots
 from services.sandbox.usecases.list_terminals import list_terminals
 from services.sandbox.usecases.list_tree import list_tree
@@ -49,10 +52,12 @@ from services.sandbox.usecases.resize_terminal import resize_terminal
 from services.sandbox.usecases.restore_snapshot import restore_snapshot
 from services.sandbox.usecases.run_command import run_command
 from services.sandbox.usecases.search_files import search_files
+from services.sandbox.usecases.set_pool import set_pool
 from services.sandbox.usecases.signal_command import signal_command
 from services.sandbox.usecases.stat_file import stat_file
 from services.sandbox.usecases.stop_command import stop_command
 from services.sandbox.usecases.watch_files import watch_files
+from services.sandbox.usecases.watch_sandboxes import watch_sandboxes
 from services.sandbox.usecases.write_file import write_file
 from services.sandbox.usecases.write_file_part import write_file_part
 from services.sandbox.usecases.write_stdin import write_stdin
@@ -87,7 +92,10 @@ class SandboxServicer(sandbox_pb2_grpc.SandboxServiceServicer):
         )
         view, arrival = await create_sandbox(self._ports, _user_id(), order)
         return pb.CreateSandboxResponse(
-            sandbox=convert.sandbox_to_proto(view), created=arrival.created, workspace_kept=arrival.workspace_kept
+            sandbox=convert.sandbox_to_proto(view),
+            created=arrival.created,
+            workspace_kept=arrival.workspace_kept,
+            warm=arrival.warm,
         )
 
     async def ConfigureSandbox(
@@ -331,3 +339,31 @@ class SandboxServicer(sandbox_pb2_grpc.SandboxServiceServicer):
     async def GetStatus(self, request: pb.GetStatusRequest, context: Context) -> pb.GetStatusResponse:
         """See the proto."""
         return status_to_proto(await get_status(self._ports))
+
+    async def ListSandboxes(self, request: pb.ListSandboxesRequest, context: Context) -> pb.ListSandboxesResponse:
+        """See the proto."""
+        limit = page_size(request.page_size, 50, 200)
+        before = str(decode_token(request.page_token).get("before", ""))
+        page, last = await list_sandboxes(self._ports, _user_id(), before, limit)
+        following = encode_token({"before": last}) if last else ""
+        return pb.ListSandboxesResponse(sandboxes=map(convert.sandbox_to_proto, page), next_page_token=following)
+
+    async def WatchSandboxes(
+        self, request: pb.WatchSandboxesRequest, context: Context
+    ) -> AsyncIterator[pb.WatchSandboxesResponse]:
+        """See the proto."""
+        async with contextlib.aclosing(watch_sandboxes(self._ports, _user_id(), request.revision)) as watch:
+            async for watched in watch:
+                yield convert.watched_to_proto(watched)
+
+    async def GetStats(self, request: pool_pb2.GetStatsRequest, context: Context) -> pool_pb2.GetStatsResponse:
+        """See the proto."""
+        return convert.stats_to_proto(await get_stats(self._ports, _user_id(), request.sandbox_id))
+
+    async def GetPool(self, request: pool_pb2.GetPoolRequest, context: Context) -> pool_pb2.GetPoolResponse:
+        """See the proto."""
+        return pool_pb2.GetPoolResponse(pool=convert.pool_to_proto(*get_pool(self._ports)))
+
+    async def SetPool(self, request: pool_pb2.SetPoolRequest, context: Context) -> pool_pb2.SetPoolResponse:
+        """See the proto."""
+        return pool_pb2.SetPoolResponse(pool=convert.pool_to_proto(*set_pool(self._ports, request.size)))

@@ -1,5 +1,6 @@
 """The sandbox service's settings; the only reader of its environment."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -9,6 +10,10 @@ from services.sandbox.domain.network import NOTHING_ALLOWED, HostRule, NetworkCh
 
 UNITS = {"b": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
 LONGEST_OUTPUT = 4 * 1024**3
+POOL_SIZE = 1
+STARTS_AT_ONCE = 2 * (os.cpu_count() or 1)  # the engine is no faster with more of them at once
+MEMORY_EACH = 256 * 1024 * 1024  # what one takes, over many: few come near their limit at the same time
+LEAST_LIMIT = 4
 BACKENDS = ("auto", "docker", "bubblewrap", "process")
 
 
@@ -19,6 +24,7 @@ class Settings:
     Empty `database_url`: SQLite in the data folder.
     `images`: those that may be asked for besides `image`; `*` in one stands for any characters. `toolbox_image`: what
     the toolbox is made of; empty: `image`, else the one of our recipe.
+    `pool_size`: sandboxes made beforehand. `starts_at_once`, `sandbox_limit`: what is beyond waits (limit 0 = none).
     """
 
     session_secret: str = field(repr=False)
@@ -43,6 +49,9 @@ class Settings:
     docker_socket: str = "/var/run/docker.sock"
     network: NetworkChoice = NOTHING_ALLOWED
     ca_file: str = ""
+    pool_size: int = 0
+    starts_at_once: int = STARTS_AT_ONCE
+    sandbox_limit: int = 0
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> "Settings":
@@ -71,6 +80,9 @@ class Settings:
             output_limit=_bytes("SANDBOX_OUTPUT_LIMIT", env.get("SANDBOX_OUTPUT_LIMIT") or str(cls.output_limit)),
             container_prefix=env.get("SANDBOX_CONTAINER_PREFIX") or cls.container_prefix,
             workspace=env.get("WORKSPACE_MOUNT_PATH") or cls.workspace,
+            pool_size=_number(env, "SANDBOX_POOL_SIZE", POOL_SIZE, 0),
+            starts_at_once=_number(env, "SANDBOX_STARTS_AT_ONCE", cls.starts_at_once, 1),
+            sandbox_limit=_number(env, "SANDBOX_LIMIT", _limit_by_memory(), 0),
             docker_socket=_socket(env.get("DOCKER_HOST") or f"unix://{cls.docker_socket}"),
             network=_network(env),
             ca_file=env.get("SANDBOX_CA_FILE", ""),
@@ -110,6 +122,22 @@ def _bytes(name: str, text: str) -> int:
         msg = f"{name} is {text!r}; it can be a number of bytes below 4g, such as 512m"
         raise ValueError(msg)
     return int(number) * UNITS[unit]
+
+
+def _number(env: Mapping[str, str], name: str, default: int, least: int) -> int:
+    text = env.get(name) or str(default)
+    if not text.isascii() or not text.isdigit() or int(text) < least:
+        msg = f"{name} is {text!r}; it can be a whole number from {least} on"
+        raise ValueError(msg)
+    return int(text)
+
+
+def _limit_by_memory() -> int:
+    try:
+        first = Path("/proc/meminfo").read_text().split()  # MemTotal: 24037468 kB
+        return max(LEAST_LIMIT, int(first[1]) * 1024 // MEMORY_EACH)
+    except (OSError, ValueError, IndexError):
+        return 0
 
 
 def _backend(name: str) -> str:

@@ -157,6 +157,9 @@ class Workspace(Protocol):
         """Gives it another image (empty: the default one) and other variables. Where that changes anything it is made
         again on its kept workspace. Safe to repeat."""
 
+    async def queue_position(self, record: SessionRecord) -> int:
+        """At which place it waits for its start, from 1; 0 where it does not wait, or nobody can tell."""
+
     def run(
         self, record: SessionRecord, key: str, command: str, timeout_ms: int, cwd: str = "", background: bool = False
     ) -> AsyncGenerator[CommandFrame, None]:

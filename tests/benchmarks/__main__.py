@@ -17,7 +17,21 @@ from typing import Any
 from tests.benchmarks import machine
 from tests.benchmarks.ground import Ground, ground
 from tests.benchmarks.role import ROOT
-from tests.benchmarks.scenarios import apart, command, create, crowd, egress, resume, snapshots, start, steps, tokens
+from tests.benchmarks.scenarios import (
+    apart,
+    bombs,
+    command,
+    create,
+    crowd,
+    egress,
+    resume,
+    sandboxes,
+    snapshots,
+    start,
+    starts,
+    steps,
+    tokens,
+)
 from tests.benchmarks.table import Row, render
 
 RESULTS = ROOT / "test-results" / "benchmarks.json"
@@ -27,6 +41,9 @@ ALONE: dict[str, Callable[[], Awaitable[list[Row]]]] = {
     "snapshots": snapshots.run,
     "apart": apart.run,
     "egress": egress.run,
+    "sandboxes": sandboxes.run,
+    "starts": starts.run,
+    "bombs": bombs.run,
 }
 # In this order: the first one wants a product that has done nothing yet.
 ON_GROUND: dict[str, Callable[[Ground], Awaitable[list[Row]]]] = {

@@ -137,9 +137,9 @@ def model_settings(model: Model) -> dict[str, str]:
 
 
 @contextlib.asynccontextmanager
-async def ground(backend: str, apart: bool = False) -> AsyncIterator[Ground]:
+async def ground(backend: str, apart: bool = False, **more: str) -> AsyncIterator[Ground]:
     """Everything running, in one process or each service in its own. `backend`: bubblewrap or docker."""
-    env = {"SANDBOX_BACKEND": backend}
+    env = {"SANDBOX_BACKEND": backend, "SANDBOX_POOL_SIZE": "1"} | more
     async with scripted_model() as model, new_product(apart, **env, **model_settings(model)) as product:
         await asyncio.to_thread(product.start)
         token = await asyncio.to_thread(sign_in, product)

@@ -91,6 +91,9 @@ class Place(Images):
             "bubblewrap", "", "/workspace", True, True, NetworkMode.NETWORK_MODE_LIST, ("a.example:443",)
         )
 
+    async def queue_position(self, record: SessionRecord) -> int:
+        return 0
+
     async def run(
         self, record: SessionRecord, key: str, command: str, timeout_ms: int, cwd: str = "", background: bool = False
     ) -> AsyncGenerator[CommandFrame, None]:

@@ -146,6 +146,7 @@ class World:
             "DATABASE_URL": self.postgres.url(name),
             "RPC_LISTEN": f"127.0.0.1:{self._ports[name]}",
             "SANDBOX_BACKEND": "bubblewrap",
+            "SANDBOX_POOL_SIZE": "0",
             **self.host.environment(),
         }
 

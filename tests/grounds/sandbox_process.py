@@ -19,7 +19,9 @@ START_SECONDS = 40
 class SandboxProcess:
     """One process at a time; several objects on one data folder are several services of it."""
 
-    def __init__(self, backend: str, folder: Path, data_dir: Path, keys: tuple[str, str], gate: str = "") -> None:
+    def __init__(
+        self, backend: str, folder: Path, data_dir: Path, keys: tuple[str, str], gate: str = "", **env: str
+    ) -> None:
         folder.mkdir(exist_ok=True)
         self.socket = folder / "rpc.sock"
         self._secret, self._key = keys
@@ -32,6 +34,8 @@ class SandboxProcess:
             "SANDBOX_BACKEND": backend,
             "GATE_TARGET": gate,
             "RPC_LISTEN": f"unix:{self.socket}",
+            "SANDBOX_POOL_SIZE": "0",
+            **env,
         }
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -49,6 +53,10 @@ class SandboxProcess:
             self._process.send_signal(how)
             await asyncio.to_thread(self._process.wait, 20)
             self._process = None
+
+    async def kill(self) -> None:
+        """As kill -9."""
+        await self.end(signal.SIGKILL)
 
     @contextlib.asynccontextmanager
     async def client(self, owner: str) -> AsyncIterator[SandboxClient]:

@@ -62,7 +62,7 @@ class BubblewrapLauncher:
             self._lock = False
         return _with_remedy(complaint)
 
-    def place(self, sandbox_id: str) -> Place:
+    def place(self, body: str) -> Place:
         """See ports.Launcher."""
         return Place(
             workspace=WORKSPACE,
@@ -103,30 +103,37 @@ class BubblewrapLauncher:
         owner = SANDBOX_UID if os.geteuid() == 0 else None
         if self._lock is None and (reason := await self.usable()):
             raise SandboxUnavailable(reason)
-        kept = await asyncio.to_thread(self._folders.make, sandbox.sandbox_id, owner)
+        kept = await asyncio.to_thread(self._folders.make, sandbox.body, owner)
         try:
-            await asyncio.to_thread(self._groups.make, sandbox.sandbox_id, self._limits)
+            await asyncio.to_thread(self._groups.make, sandbox.body, self._limits)
         except OSError as error:
             raise SandboxUnavailable(f"The control group cannot be made: {error.strerror}") from error
         for name, text in (("passwd", ACCOUNTS), ("group", GROUP), ("hosts", HOSTS)):
             await asyncio.to_thread((Path(run_directory) / name).write_text, text)
-        self._runs[sandbox.sandbox_id] = run_directory
+        self._runs[sandbox.body] = run_directory
         return Arrival(created=True, workspace_kept=kept)
 
     async def attach(self, sandbox: Sandbox, argv: list[str], env: Mapping[str, str]) -> Attachment:
         """See ports.Launcher."""
-        sandbox_id = sandbox.sandbox_id
+        body = sandbox.body
         with _filter() as filter_fd:
-            inside = confined(self._mounts(sandbox_id), env, self._process_limits(), filter_fd, bool(self._lock))
-            whole = [*self._groups.join(sandbox_id), *inside, *argv]
+            inside = confined(self._mounts(body), env, self._process_limits(), filter_fd, bool(self._lock))
+            whole = [*self._groups.join(body), *inside, *argv]
             return await pipes.start(whole, {"PATH": "/usr/bin:/bin"}, "/", _given(filter_fd))
 
-    async def remove(self, sandbox_id: str, keep_workspace: bool) -> None:
+    async def recipe(self, sandbox: Sandbox) -> str:
         """See ports.Launcher."""
-        self._runs.pop(sandbox_id, None)
-        await asyncio.to_thread(self._groups.remove, sandbox_id)
+        return f"{confined(self._mounts(''), {}, self._process_limits(), 0, bool(self._lock))} {self._limits}"
+
+    async def rename(self, sandbox: Sandbox) -> None:
+        """See ports.Launcher. Its folders go by the body."""
+
+    async def remove(self, body: str, keep_workspace: bool) -> None:
+        """See ports.Launcher."""
+        self._runs.pop(body, None)
+        await asyncio.to_thread(self._groups.remove, body)
         if not keep_workspace:
-            await asyncio.to_thread(self._folders.remove, sandbox_id)
+            await asyncio.to_thread(self._folders.remove, body)
 
     async def survey(self) -> set[str]:
         """See ports.Launcher."""
@@ -135,21 +142,17 @@ class BubblewrapLauncher:
     def _process_limits(self) -> list[str]:
         return process_limits(self._limits, "memory" in self._groups.controllers())
 
-    def _mounts(self, sandbox_id: str) -> list[str]:
-        run = self._runs[sandbox_id]
+    def _mounts(self, body: str) -> list[str]:
+        run = self._runs.get(body, "")
         return [
             *system_mounts(self._limits),
             *("--ro-bind", f"{run}/passwd", "/etc/passwd"),
             *("--ro-bind", f"{run}/group", "/etc/group"),
             *("--ro-bind", f"{run}/hosts", "/etc/hosts"),
-            *("--bind", str(self._folders.workspace(sandbox_id)), WORKSPACE),
-            *("--bind", str(self._folders.state(sandbox_id)), STATE),
+            *("--bind", str(self._folders.workspace(body)), WORKSPACE),
+            *("--bind", str(self._folders.state(body)), STATE),
             *("--ro-bind", run, RUN),
-            *(
-                part
-                for outside, inside in self._groups.seen_inside(sandbox_id)
-                for part in ("--ro-bind", outside, inside)
-            ),
+            *(part for outside, inside in self._groups.seen_inside(body) for part in ("--ro-bind", outside, inside)),
             *("--remount-ro", "/", "--chdir", WORKSPACE),
         ]
 

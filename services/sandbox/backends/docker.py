@@ -1,6 +1,7 @@
 """Containers: dropped rights, limits, a read-only root, no network. Lifecycle by the engine's API."""
 
 import asyncio
+import contextlib
 import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -52,9 +53,9 @@ class DockerLauncher:
         self._images = Images(self._engine, self._toolbox)
         self._furnished: dict[str, tuple[Image, str]] = {}
 
-    def place(self, sandbox_id: str) -> Place:
+    def place(self, body: str) -> Place:
         """See ports.Launcher."""
-        image, toolbox = self._furnished.get(sandbox_id, (None, ""))
+        image, toolbox = self._furnished.get(body, (None, ""))
         return replace(place_in(self._options.workspace, image, toolbox), disk_limit=self._options.limits.disk)
 
     async def image(self, asked: str) -> str:
@@ -97,9 +98,17 @@ class DockerLauncher:
         env = {**NOT_FOR_THE_HELPER, **env}
         return await exec_stream.attach(self._options.socket_path, name, argv, env, self._options.workspace)
 
-    async def remove(self, sandbox_id: str, keep_workspace: bool) -> None:
+    async def recipe(self, sandbox: Sandbox) -> str:
         """See ports.Launcher."""
-        await self._call(lambda: self._remove(sandbox_id, keep_workspace))
+        return await self._call(lambda: self._recipe(sandbox))
+
+    async def rename(self, sandbox: Sandbox) -> None:
+        """See ports.Launcher."""
+        await self._call(lambda: self._find(sandbox))
+
+    async def remove(self, body: str, keep_workspace: bool) -> None:
+        """See ports.Launcher."""
+        await self._call(lambda: self._remove(body, keep_workspace))
 
     async def survey(self) -> set[str]:
         """See ports.Launcher."""
@@ -133,36 +142,49 @@ class DockerLauncher:
     def _name(self, sandbox_id: str) -> str:
         return container_name(self._options, sandbox_id)
 
-    def _volumes(self, sandbox_id: str) -> tuple[str, str]:
-        return volume_names(self._name(sandbox_id))
+    def _volumes(self, body: str) -> tuple[str, str]:
+        return volume_names(self._name(body))
 
     def _launch(self, sandbox: Sandbox, run_directory: str) -> Arrival:
         name = sandbox.image or self._options.image
         toolbox, image = self._toolbox.ensure(), self._images.get(name)
-        self._furnished[sandbox.sandbox_id] = image, toolbox
-        container = self._find(sandbox.sandbox_id)
+        self._furnished[sandbox.body] = image, toolbox
+        container = self._find(sandbox)
         if container is not None and container.status == "running" and container.labels.get(TOOLS_LABEL) == toolbox:
             return Arrival(created=False, workspace_kept=True)
         if container is not None:
             container.remove(force=True, v=True)
         kept = self._make_volumes(sandbox)
         if not kept and not image.is_ours:
-            self._own_folders(sandbox.sandbox_id, image)
-        made_of = shape(self._options, self._name(sandbox.sandbox_id), labels(self._options, sandbox), run_directory)
-        made_of = furnished(made_of, image, toolbox, run_directory)
+            self._own_folders(sandbox.body, image)
+        made_of = furnished(self._shape(sandbox, run_directory), image, toolbox, run_directory)
         container = self._engine().containers.create(name, main(toolbox), **made_of)
         container.start()
         return Arrival(created=True, workspace_kept=kept)
 
-    def _find(self, sandbox_id: str) -> Any:
-        try:
-            return self._engine().containers.get(self._name(sandbox_id))
-        except NotFound:
-            return None
+    def _shape(self, sandbox: Sandbox, run_directory: str) -> dict[str, Any]:
+        name, volumes = self._name(sandbox.sandbox_id), self._volumes(sandbox.body)
+        return shape(self._options, name, volumes, labels(self._options, sandbox), run_directory)
+
+    def _find(self, sandbox: Sandbox) -> Any:
+        """By its name; one that was made beforehand may not have it yet, and is given it."""
+        for known_as in dict.fromkeys((sandbox.sandbox_id, sandbox.body)):
+            try:
+                container = self._engine().containers.get(self._name(known_as))
+            except NotFound:
+                continue
+            if known_as != sandbox.sandbox_id:
+                container.rename(self._name(sandbox.sandbox_id))
+            return container
+        return None
+
+    def _recipe(self, sandbox: Sandbox) -> str:
+        image, toolbox = self._images.get(sandbox.image or self._options.image), self._toolbox.ensure()
+        return f"{image.image_id} {toolbox} {furnished(self._shape(sandbox, ''), image, toolbox, '')}"
 
     def _make_volumes(self, sandbox: Sandbox) -> bool:
         kept = True
-        for name in self._volumes(sandbox.sandbox_id):
+        for name in self._volumes(sandbox.body):
             try:
                 self._engine().volumes.get(name)
             except NotFound:
@@ -170,9 +192,9 @@ class DockerLauncher:
                 self._engine().volumes.create(name, labels=labels(self._options, sandbox))
         return kept
 
-    def _own_folders(self, sandbox_id: str, image: Image) -> None:
+    def _own_folders(self, body: str, image: Image) -> None:
         """New volumes on an image of somebody else belong to root: they are given to our user."""
-        volumes = self._volumes(sandbox_id)
+        volumes = self._volumes(body)
         if self._toolbox.own(*volumes):
             return
         mounts = [Mount(self._options.workspace, volumes[0]), Mount(STATE, volumes[1])]
@@ -180,12 +202,13 @@ class DockerLauncher:
         giver = {"user": "0:0", "entrypoint": [], "network_mode": "none", "cap_drop": ["ALL"], "cap_add": ["CHOWN"]}
         self._engine().containers.run(image.image_id, command, mounts=mounts, remove=True, **giver)
 
-    def _remove(self, sandbox_id: str, keep_workspace: bool) -> None:
-        self._furnished.pop(sandbox_id, None)
-        container = self._find(sandbox_id)
-        if container is not None:
-            container.remove(force=True, v=True)
-        for name in () if keep_workspace else self._volumes(sandbox_id):
+    def _remove(self, body: str, keep_workspace: bool) -> None:
+        self._furnished.pop(body, None)
+        mine = [f"lucid.instance={self._options.instance}", f"lucid.sandbox={body}"]
+        for found in self._engine().api.containers(all=True, filters={"label": mine}):
+            with contextlib.suppress(NotFound):
+                self._engine().api.remove_container(found["Id"], force=True, v=True)
+        for name in () if keep_workspace else self._volumes(body):
             try:
                 self._engine().volumes.get(name).remove(force=True)
             except NotFound:

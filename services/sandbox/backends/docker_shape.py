@@ -40,7 +40,7 @@ def container_name(options: DockerOptions, sandbox_id: str) -> str:
 
 
 def volume_names(container: str) -> tuple[str, str]:
-    """The volumes of a container: the workspace, the state."""
+    """The volumes of the container that was made under this name: the workspace, the state."""
     return container, f"{container}-state"
 
 
@@ -49,13 +49,15 @@ def labels(options: DockerOptions, sandbox: Sandbox) -> dict[str, str]:
     return {
         "lucid.managed": "true",
         "lucid.instance": options.instance,
-        "lucid.sandbox": sandbox.sandbox_id,
+        "lucid.sandbox": sandbox.body,
         "lucid.session_id": sandbox.session_id,
         "lucid.user_id": sandbox.owner_id,
     }
 
 
-def shape(options: DockerOptions, container: str, labels: dict[str, str], run_directory: str) -> dict[str, Any]:
+def shape(
+    options: DockerOptions, container: str, volumes: tuple[str, str], labels: dict[str, str], run_directory: str
+) -> dict[str, Any]:
     """Arguments of the container's creation, all but image and command. `run_directory`: on the host."""
     return {
         "name": container,
@@ -69,7 +71,7 @@ def shape(options: DockerOptions, container: str, labels: dict[str, str], run_di
         "log_config": LogConfig(type="none"),
         **_confined(),
         **_limited(options),
-        "mounts": _mounts(options, container, run_directory),
+        "mounts": _mounts(options, volumes, run_directory),
     }
 
 
@@ -95,8 +97,8 @@ def _limited(options: DockerOptions) -> dict[str, Any]:
     }
 
 
-def _mounts(options: DockerOptions, container: str, run_directory: str) -> list[Mount]:
-    workspace, state = volume_names(container)
+def _mounts(options: DockerOptions, volumes: tuple[str, str], run_directory: str) -> list[Mount]:
+    workspace, state = volumes
     return [
         Mount(options.workspace, workspace, type="volume"),
         Mount(STATE, state, type="volume"),

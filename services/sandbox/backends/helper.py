@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import Any
 
 from services.rpc.errors import LucidError
@@ -23,6 +23,7 @@ from services.sandbox.domain.models import (
     RestoreOrder,
     Snapshot,
     SnapshotOrder,
+    Stats,
 )
 from services.sandbox.domain.network import BlockedCall
 from services.sandbox.ports import Attachment
@@ -45,12 +46,19 @@ class Helper(CommandCalls, TerminalCalls):
         self._reader: asyncio.Task[None] | None = None
         self.lost = asyncio.Event()
         self.files = HelperFiles(self)
+        self.when_lost: Callable[[], None] = lambda: None
 
     async def greet(self) -> dict[str, Any]:
         """Begins to listen; what the helper says of itself. Raises GuestLost."""
-        self._reader = asyncio.create_task(self._read())
+        if self._reader is None:
+            self._reader = asyncio.create_task(self._read())
         greeting, _ = await self._call({"op": "hello"}, seconds=HELLO_SECONDS)
         return greeting
+
+    async def adopt(self, instead_of: str, name: str, env: Mapping[str, str], epoch: int) -> None:
+        """Tells a helper that was booted for nobody whose it is. Raises GuestLost, HelperFailed."""
+        request = {"op": "adopt", "instead_of": instead_of, "name": name, "env": dict(env), "epoch": epoch}
+        await self._call(request, seconds=HELLO_SECONDS)
 
     async def close(self) -> None:
         """Lets go of the helper; it goes on, with all that runs."""
@@ -70,6 +78,11 @@ class Helper(CommandCalls, TerminalCalls):
         except LucidError:
             return False
         return False
+
+    async def stats(self) -> Stats:
+        """See ports.Guest."""
+        fields, _ = await self._call({"op": "stats"}, seconds=HELLO_SECONDS)
+        return Stats(**fields)
 
     async def note_blocked(self, connection: int, call: BlockedCall) -> None:
         """Tells the command that has made the connection. Nothing where the helper is gone or knows no such thing."""
@@ -204,5 +217,6 @@ class Helper(CommandCalls, TerminalCalls):
             log.warning("sandbox stream broke", extra={"error": repr(error)})
         finally:
             self.lost.set()
+            self.when_lost()
             for queue in self._calls.values():
                 queue.put_nowait(None)

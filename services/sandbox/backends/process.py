@@ -22,12 +22,12 @@ class UnconfinedLauncher:
         self._folders = Folders(data_dir)
         self._runs: dict[str, str] = {}
 
-    def place(self, sandbox_id: str) -> Place:
+    def place(self, body: str) -> Place:
         """See ports.Launcher."""
         return Place(
-            workspace=str(self._folders.workspace(sandbox_id)),
-            state=str(self._folders.state(sandbox_id)),
-            run=self._runs.get(sandbox_id, ""),
+            workspace=str(self._folders.workspace(body)),
+            state=str(self._folders.state(body)),
+            run=self._runs.get(body, ""),
             python=(sys.executable,),
             own_namespace=False,
         )
@@ -46,19 +46,26 @@ class UnconfinedLauncher:
 
     async def launch(self, sandbox: Sandbox, run_directory: str) -> Arrival:
         """See ports.Launcher."""
-        self._runs[sandbox.sandbox_id] = run_directory
-        kept = await asyncio.to_thread(self._folders.make, sandbox.sandbox_id, None)
+        self._runs[sandbox.body] = run_directory
+        kept = await asyncio.to_thread(self._folders.make, sandbox.body, None)
         return Arrival(created=True, workspace_kept=kept)
 
     async def attach(self, sandbox: Sandbox, argv: list[str], env: Mapping[str, str]) -> Attachment:
         """See ports.Launcher."""
-        return await pipes.start(argv, env, str(self._folders.workspace(sandbox.sandbox_id)))
+        return await pipes.start(argv, env, str(self._folders.workspace(sandbox.body)))
 
-    async def remove(self, sandbox_id: str, keep_workspace: bool) -> None:
+    async def recipe(self, sandbox: Sandbox) -> str:
+        """See ports.Launcher. Its home and its name are known to whoever looks at this machine: none is kept warm."""
+        return ""
+
+    async def rename(self, sandbox: Sandbox) -> None:
         """See ports.Launcher."""
-        self._runs.pop(sandbox_id, None)
+
+    async def remove(self, body: str, keep_workspace: bool) -> None:
+        """See ports.Launcher."""
+        self._runs.pop(body, None)
         if not keep_workspace:
-            await asyncio.to_thread(self._folders.remove, sandbox_id)
+            await asyncio.to_thread(self._folders.remove, body)
 
     async def survey(self) -> set[str]:
         """See ports.Launcher."""

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 from google.protobuf.timestamp_pb2 import Timestamp
+from lucid.sandbox.v1 import pool_pb2
 from lucid.sandbox.v1 import sandbox_pb2 as pb
 
 from services.rpc.errors import InvalidRequest
@@ -19,10 +20,14 @@ from services.sandbox.domain.models import (
     Frame,
     InsertLines,
     Output,
+    PoolStatus,
     ReplaceText,
     SandboxView,
     Started,
+    StartsStatus,
     State,
+    Stats,
+    Watched,
 )
 from services.sandbox.domain.network import BlockedCall
 
@@ -30,6 +35,7 @@ STATES = {
     State.STARTING: pb.Sandbox.STATE_STARTING,
     State.READY: pb.Sandbox.STATE_READY,
     State.LOST: pb.Sandbox.STATE_LOST,
+    State.QUEUED: pb.Sandbox.STATE_QUEUED,
 }
 CONFINEMENTS = {
     Confinement.DOCKER: pb.Sandbox.CONFINEMENT_DOCKER,
@@ -65,6 +71,44 @@ def sandbox_to_proto(view: SandboxView) -> pb.Sandbox:
         create_time=created,
         lacks=view.lacks,
         network=network_to_proto(sandbox.network),
+        queue_position=view.queue_position,
+    )
+
+
+def pool_to_proto(pool: PoolStatus, starts: StartsStatus) -> pool_pb2.Pool:
+    """What is made beforehand, and who waits."""
+    return pool_pb2.Pool(
+        size=pool.size,
+        ready=pool.ready,
+        making=pool.making,
+        claimed=pool.claimed,
+        starting=starts.starting,
+        waiting=starts.waiting,
+        starts_at_once=starts.at_once,
+        limit=starts.limit,
+    )
+
+
+def watched_to_proto(watched: Watched) -> pb.WatchSandboxesResponse:
+    """What has changed of a caller's sandboxes."""
+    return pb.WatchSandboxesResponse(
+        sandboxes=map(sandbox_to_proto, watched.views),
+        gone=watched.gone,
+        revision=watched.revision,
+        whole=watched.whole,
+    )
+
+
+def stats_to_proto(stats: Stats) -> pool_pb2.GetStatsResponse:
+    """What a sandbox uses."""
+    return pool_pb2.GetStatsResponse(
+        cpu_ms=stats.cpu_ms,
+        memory_bytes=stats.memory,
+        memory_limit_bytes=stats.memory_limit,
+        processes=stats.processes,
+        processes_limit=stats.processes_limit,
+        disk_total_bytes=stats.disk_total,
+        disk_free_bytes=stats.disk_free,
     )
 
 

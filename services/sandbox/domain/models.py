@@ -23,11 +23,13 @@ class State(Enum):
     STARTING = "starting"
     READY = "ready"
     LOST = "lost"
+    QUEUED = "queued"
 
 
 @dataclass(frozen=True)
 class Sandbox:
-    """Where an agent works. `removed`: taken down with its workspace kept."""
+    """Where an agent works. `removed`: taken down with its workspace kept. `warm_id`: it was made beforehand under
+    this id, and claimed."""
 
     sandbox_id: str
     owner_id: str
@@ -40,24 +42,68 @@ class Sandbox:
     create_time: datetime
     removed: bool = False
     network: NetworkPolicy = NO_NETWORK
+    warm_id: str = ""
+
+    @property
+    def body(self) -> str:
+        """The id that its container's volumes, its folders and its helper's socket go by, from first to last."""
+        return self.warm_id or self.sandbox_id
 
 
 @dataclass(frozen=True)
 class Arrival:
-    """How a sandbox came up: `created` is False if it was there and running."""
+    """How a sandbox came up: `created` is False if it was there and running, `warm` if it was made beforehand."""
 
     created: bool
     workspace_kept: bool
+    warm: bool = False
+
+
+@dataclass(frozen=True)
+class WarmSandbox:
+    """One that nobody has yet. `recipe` tells all that it was made of, our helper's build too; `ready`: it may be
+    claimed. It belongs to the services of one data folder, `instance`."""
+
+    warm_id: str
+    instance: str
+    confinement: Confinement
+    image: str
+    recipe: str
+    create_time: datetime
+    ready: bool = False
+
+
+@dataclass(frozen=True)
+class PoolStatus:
+    """Sandboxes that are made beforehand: how many there shall be, are, are being made, and were claimed from here."""
+
+    size: int
+    ready: int
+    making: int
+    claimed: int
+
+
+@dataclass(frozen=True)
+class StartsStatus:
+    """Cold starts: how many are made, how many wait, and the two limits (0 = none)."""
+
+    starting: int
+    waiting: int
+    at_once: int
+    limit: int
 
 
 @dataclass(frozen=True)
 class SandboxView:
-    """A sandbox with what is known of it at this moment. `lacks`: what could close it off and does not, in words."""
+    """A sandbox with what is known of it at this moment. `lacks`: what could close it off and does not, in words.
+    `queue_position`: from 1, 0 where it does not wait."""
 
     sandbox: Sandbox
     state: State
     workspace: str
     lacks: tuple[str, ...] = ()
+
+    queue_position: int = 0
 
 
 @dataclass(frozen=True)
@@ -69,6 +115,30 @@ class Status:
     network: NetworkPolicy
     lacks: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True)
+class Stats:
+    """What a sandbox uses. Bytes, and milliseconds of CPU time; a limit of 0: none that is known. `disk_…`: of the file
+    system that the workspace lies on."""
+
+    cpu_ms: int
+    memory: int
+    memory_limit: int
+    processes: int
+    processes_limit: int
+    disk_total: int
+    disk_free: int
+
+
+@dataclass(frozen=True)
+class Watched:
+    """What has changed of a caller's sandboxes. `whole`: these are all, whatever was known before."""
+
+    views: tuple[SandboxView, ...]
+    gone: tuple[str, ...]
+    revision: str
+    whole: bool
 
 
 @dataclass(frozen=True)

@@ -75,6 +75,12 @@ class Commands:
             command.follow(follower)
         self._tell(connection, stream, request, command, True, follower)
 
+    def adopt(self, mark: str, env: dict[str, str]) -> None:
+        """Whose the sandbox is from now on. Nothing has run here yet."""
+        with self.lock:
+            self._mark = mark
+            self.shell.env = {**self.shell.env, **env}
+
     def stop(self, key: str, reason: str = "STOPPED") -> int:
         """Ends a command, or, for the empty key, all of them. Returns how many processes that were."""
         with self.lock:

@@ -37,7 +37,7 @@ class FileDesk:
         edits = Edits(workspace, journal)
         writes = Writes(workspace, journal, edits, uploads)
         changes = Changes(workspace, journal, edits, uploads)
-        searches, watching = Searches(workspace, state, reaper, mark), Watching(workspace)
+        self._searches, watching = Searches(workspace, state, reaper, mark), Watching(workspace)
         answers: dict[str, Callable[[dict[str, Any], bytes], tuple[dict[str, Any], bytes]]] = {
             "read": lambda r, _: read_file(workspace, r["path"], r["offset"], r["limit"]),
             "stat": lambda r, _: stat_file(workspace, r["path"], r["follow"], r["with_etag"]),
@@ -53,10 +53,14 @@ class FileDesk:
         self.answers = {op: _named(answer) for op, answer in answers.items()}
         self.streams: dict[str, Callable[[dict[str, Any], Stream], tuple[dict[str, Any], bytes]]] = {
             "download": _named(lambda r, stream: download(workspace, r, stream)),
-            "search": _named(searches.run),
+            "search": _named(self._searches.run),
             "watch": watching.follow,
             "pack": _named(lambda r, stream: Packing(workspace, stream).pack(r["path"], r["leave_out_made"])),
         }
+
+    def adopt(self, mark: str) -> None:
+        """Whose the sandbox is from now on."""
+        self._searches.mark = mark
 
     def stream(self, connection: Connection, number: int, request: dict[str, Any]) -> None:
         """Answers in parts, to the end. Raises Refusal."""

@@ -31,6 +31,7 @@ from .listing import Listing
 from .reaper import Reaper
 from .shell import Shell
 from .snapshot import Snapshots
+from .stats import stats
 from .steering import Steering
 from .terminals import Terminals
 
@@ -80,18 +81,24 @@ class Helper:
             self._commands = Commands(self._journal, shell, self._reaper, mark, limit, hello["own_namespace"])
         beneath = Beneath(workspace)
         self._disk = Disk((workspace, state), hello.get("disk_limit", 0))
-        snapshots = Snapshots(beneath, state, self._reaper, mark, self._journal)
+        self._snapshots = Snapshots(beneath, state, self._reaper, mark, self._journal)
         self._files = FileDesk(beneath, self._journal, self._reaper, state, mark)
         steering, listing = Steering(self._commands, self._journal), Listing(self._commands)
         self._terminals = Terminals(shell, self._reaper, mark, self._commands.end)
         self.about = {"version": VERSION, "build": build, "pid": os.getpid(), "survivors": self._survivors}
+        self._name = hello["mark"]
         self._answers: dict[str, Callable[[dict[str, Any], bytes], Any]] = {
-            "hello": lambda request, _: ({**self.about, "busy": self._is_busy(), "epoch": self._journal.epoch}, b""),
+            "hello": lambda request, _: (
+                {**self.about, "whose": self._name, "busy": self._is_busy(), "epoch": self._journal.epoch},
+                b"",
+            ),
+            "adopt": lambda request, _: (self._adopt(request), b""),
+            "stats": lambda _, __: (stats(workspace), b""),
             "stop": lambda request, _: ({"ended": self._commands.stop(request["id"])}, b""),
             **{op: self._written(op, answer) for op, answer in self._files.answers.items()},
-            "snapshot": snapshots.create,
-            "snapshots": snapshots.listed,
-            "restore": snapshots.restore,
+            "snapshot": self._snapshots.create,
+            "snapshots": self._snapshots.listed,
+            "restore": self._snapshots.restore,
             "blocked": lambda request, _: self._note_blocked(request),
             "commands": listing.page,
             "stdin": steering.write,
@@ -104,7 +111,7 @@ class Helper:
         }
         # Those that take their time: each has a thread of its own.
         self._followed: dict[str, Callable[[Connection, int, dict[str, Any], Follower], None]] = {
-            "diff": snapshots.stream,
+            "diff": self._snapshots.stream,
             "run": self._commands.run,
             "attach": self._commands.attach,
             "log": listing.read,
@@ -242,6 +249,20 @@ class Helper:
         owner = None if port is None else owner_of(port, self._egress.port)
         self._commands.note_blocked(owner or "", request["call"])
         return {}, b""
+
+    def _adopt(self, request: dict[str, Any]) -> dict[str, Any]:
+        """We were made for nobody in particular, and are somebody's now: name, variables and epoch as in a greeting."""
+        with self._journal.admitted(max(self._journal.epoch, request["epoch"])):
+            if self._name == request["name"]:
+                return {}
+            if self._name != request["instead_of"] or self._journal.started:
+                raise Refusal("HELPER_FAILED", "The helper is somebody else's.")
+            self._name = request["name"]
+            self._commands.adopt(self._name + "/", request["env"])
+            self._terminals.mark = self._name + "/"
+            self._snapshots.adopt(self._name + "/")
+            self._files.adopt(self._name + "/")
+        return {}
 
     def _is_busy(self) -> bool:
         return self._commands.running() > 0 or self._reaper.has_children()

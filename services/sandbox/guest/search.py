@@ -48,7 +48,7 @@ class Searches:
         self._workspace = workspace
         self._state = state
         self._reaper = reaper
-        self._mark = mark
+        self.mark = mark
 
     def run(self, request: dict[str, Any], stream: Stream) -> tuple[dict[str, Any], bytes]:
         """Everything that is found, part by part; how it ended. Raises Refusal."""
@@ -86,7 +86,7 @@ class Searches:
         }
 
     def _start(self, order: str, output: int) -> Child:
-        env = {"PATH": os.environ.get("PATH", os.defpath), "LANG": "C.UTF-8", MARK.decode().rstrip("="): self._mark}
+        env = {"PATH": os.environ.get("PATH", os.defpath), "LANG": "C.UTF-8", MARK.decode().rstrip("="): self.mark}
         with tempfile.TemporaryFile(dir=self._state) as file:  # not a pipe: nobody needs to be there to read it
             file.write(json.dumps({name: _source(name) for name in MODULES}).encode() + b"\n" + order.encode() + b"\n")
             file.seek(0)

@@ -51,7 +51,7 @@ class Git:
 
     def __init__(self, reaper: Reaper, mark: str) -> None:
         self._reaper = reaper
-        self._mark = mark
+        self.mark = mark
 
     def run(self, place: Place, *arguments: str, given: bytes | None = None) -> tuple[int, bytes]:
         """Runs git on what it is given. Returns its exit code (-1 where it was ended) and what it printed."""
@@ -108,7 +108,7 @@ class Git:
             "GIT_TERMINAL_PROMPT": "0",
             "GIT_OPTIONAL_LOCKS": "0",
             "GIT_LITERAL_PATHSPECS": "1",
-            MARK.decode().rstrip("="): self._mark,
+            MARK.decode().rstrip("="): self.mark,
         }
         if place.objects:
             quoted = place.objects.replace("\\", "\\\\").replace('"', '\\"')

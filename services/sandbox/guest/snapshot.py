@@ -186,6 +186,10 @@ class Snapshots:
                 threading.Thread(target=self._tidy, args=(known,), daemon=True).start()
                 known.until_tidy = TIDY_EVERY
 
+    def adopt(self, mark: str) -> None:
+        """Whose the sandbox is from now on."""
+        self._git.mark = mark
+
     def _tidy(self, known: _Known) -> None:
         with self._lock, contextlib.suppress(OSError, Refusal):
             pruning.tidy(known.shadow, known.recorded, self.limit)

@@ -32,7 +32,7 @@ class Terminals:
         self._end_all = end
         self._shell = shell
         self._reaper = reaper
-        self._mark = mark
+        self.mark = mark
         self._lock = threading.Lock()
         self._all: dict[str, Terminal] = {}
 
@@ -123,7 +123,7 @@ class Terminals:
         try:
             terminal.child = self._reaper.spawn(
                 self._shell.terminal(terminal.tty),
-                self._shell.terminal_environ(f"{self._mark}{OWNER}{terminal.key}"),
+                self._shell.terminal_environ(f"{self.mark}{OWNER}{terminal.key}"),
                 self._shell.cwd(),
                 null,
                 on_exit=terminal.wake,

@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 from services.sandbox.domain.errors import SandboxNotFound
 from services.sandbox.domain.models import Confinement, Sandbox
 from services.sandbox.domain.network import NO_NETWORK, HostRule, NetworkMode, NetworkPolicy
-from services.sandbox.store.tables import sandboxes
+from services.sandbox.store.tables import sandboxes, warm_sandboxes
 from services.storage.database import Database
 
 
@@ -31,7 +31,7 @@ class SqlSandboxStore:
         """See ports.SandboxStore."""
         try:
             async with self._database.begin() as connection:
-                await connection.execute(insert(sandboxes).values(_row(sandbox)))
+                await connection.execute(insert(sandboxes).values(row_of(sandbox)))
         except IntegrityError:
             await self._renew(sandbox, "git_config", "removed")
         return await self.get(sandbox.sandbox_id) or sandbox
@@ -45,7 +45,7 @@ class SqlSandboxStore:
         return row
 
     async def _renew(self, sandbox: Sandbox, *columns: str) -> None:
-        row = _row(sandbox)
+        row = row_of(sandbox)
         renewed = {name: row[name] for name in columns}
         async with self._database.begin() as connection:
             await connection.execute(
@@ -69,13 +69,27 @@ class SqlSandboxStore:
         async with self._database.begin() as connection:
             await connection.execute(delete(sandboxes).where(sandboxes.c.sandbox_id == sandbox_id))
 
-    async def ids(self) -> set[str]:
+    async def page(self, owner_id: str | None, before: str, limit: int) -> list[Sandbox]:
+        """See ports.SandboxStore."""
+        wanted = select(sandboxes).order_by(sandboxes.c.sandbox_id.desc()).limit(limit)
+        if owner_id is not None:
+            wanted = wanted.where(sandboxes.c.owner_id == owner_id)
+        if before:
+            wanted = wanted.where(sandboxes.c.sandbox_id < before)
+        async with self._database.connect() as connection:
+            return [_sandbox(row) for row in (await connection.execute(wanted)).mappings()]
+
+    async def bodies(self) -> dict[str, str]:
         """See ports.SandboxStore."""
         async with self._database.connect() as connection:
-            return set((await connection.execute(select(sandboxes.c.sandbox_id))).scalars())
+            # First those that may be claimed meanwhile.
+            known = dict.fromkeys((await connection.execute(select(warm_sandboxes.c.warm_id))).scalars(), "")
+            claimed = await connection.execute(select(sandboxes.c.sandbox_id, sandboxes.c.warm_id))
+            return known | {warm_id or sandbox_id: sandbox_id for sandbox_id, warm_id in claimed}
 
 
-def _row(sandbox: Sandbox) -> dict[str, Any]:
+def row_of(sandbox: Sandbox) -> dict[str, Any]:
+    """As it is stored."""
     return {
         "sandbox_id": sandbox.sandbox_id,
         "owner_id": sandbox.owner_id,
@@ -88,6 +102,7 @@ def _row(sandbox: Sandbox) -> dict[str, Any]:
         "create_time": sandbox.create_time,
         "removed": sandbox.removed,
         "network": {"mode": sandbox.network.mode.value, "rules": [asdict(rule) for rule in sandbox.network.rules]},
+        "warm_id": sandbox.warm_id,
     }
 
 
@@ -105,6 +120,7 @@ def _sandbox(row: RowMapping) -> Sandbox:
         create_time=created if created.tzinfo else created.replace(tzinfo=UTC),
         removed=bool(row["removed"]),
         network=_network(row["network"]),
+        warm_id=row["warm_id"],
     )
 
 

@@ -37,8 +37,11 @@ async def create_sandbox(ports: Ports, user_id: str | None, order: SandboxOrder)
         sandbox = replace(known, git_config=order.git_config, removed=False)
     else:
         sandbox = await _new(ports, order)
-    sandbox = await ports.store.put(sandbox)
+    warm = await ports.pool.claim(sandbox) if known is None else None
+    sandbox = warm or await ports.store.put(sandbox)
     arrival = await ports.fleet.bring_up(sandbox)
+    if warm is not None:  # new to its owner, whether it was still up or not
+        arrival = Arrival(created=True, workspace_kept=False, warm=not arrival.created)
     await still_wanted(ports, sandbox)
     return await view_of(ports, sandbox), arrival
 

@@ -16,3 +16,4 @@ async def delete_sandbox(ports: Ports, user_id: str | None, sandbox_id: str, kee
     await ports.fleet.take_down(sandbox, keep_workspace)
     if not keep_workspace:
         await ports.store.delete(sandbox_id)
+    ports.fleet.changed(sandbox)

@@ -32,7 +32,9 @@ async def view_of(ports: Ports, sandbox: Sandbox) -> SandboxView:
     lacks: tuple[str, ...] = ()
     with contextlib.suppress(SandboxUnavailable):
         lacks = await ports.fleet.lacks(sandbox.confinement)
-    return SandboxView(sandbox, ports.fleet.state(sandbox.sandbox_id), ports.fleet.workspace(sandbox), lacks)
+    fleet, sandbox_id = ports.fleet, sandbox.sandbox_id
+    place = fleet.queue_position(sandbox_id)
+    return SandboxView(sandbox, fleet.state(sandbox_id), fleet.workspace(sandbox), lacks, place)
 
 
 async def check_epoch(ports: Ports, sandbox: Sandbox, epoch: int) -> None:

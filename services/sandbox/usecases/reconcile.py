@@ -11,9 +11,9 @@ async def reconcile(ports: Ports) -> list[str]:
     """Removes containers, volumes and folders of this instance that have no row. Another instance's are not touched."""
     # First what is there, then what is known: a row comes before its sandbox.
     there = await ports.fleet.survey()
-    orphans = sorted(there - await ports.store.ids()) if there else []
-    for sandbox_id in orphans:
-        await ports.fleet.remove_orphan(sandbox_id)
+    orphans = sorted(there - set(await ports.store.bodies())) if there else []
+    for body in orphans:
+        await ports.fleet.remove_orphan(body)
     return orphans
 
 
@@ -27,5 +27,6 @@ async def find_again(ports: Ports) -> None:
             if sandbox is not None and not sandbox.removed:
                 await ports.fleet.find(sandbox)
 
-    running = [sandbox_id for sandbox_id in await ports.store.ids() if ports.fleet.may_run(sandbox_id)]
+    known = (await ports.store.bodies()).items()
+    running = [sandbox_id for body, sandbox_id in known if sandbox_id and ports.fleet.may_run(body)]
     await asyncio.gather(*map(find, running), return_exceptions=True)

@@ -1,6 +1,7 @@
 """The running session's hold on its log: appends under the lease, folds what is stored, streams what is in progress."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any
 
@@ -43,6 +44,24 @@ class Journal:
         self.memo: dict[str, Any] = {}
         self.pausing = record.pause_requested
         self.in_model_call = False
+        self._ground: asyncio.Task[None] | None = None
+
+    def meanwhile(self, doing: Coroutine[Any, Any, None]) -> None:
+        """Begins what the model's call need not wait for, but the first event of its answer does; see `ground`."""
+        self._ground = asyncio.create_task(doing)
+
+    async def ground(self) -> None:
+        """Returns when that is done; from then on it costs nothing. Raises what it has raised."""
+        if self._ground is not None:
+            await asyncio.shield(self._ground)
+            self._ground = None
+
+    async def leave(self) -> None:
+        """Ends what goes on meanwhile: nobody waits for it any more."""
+        if self._ground is not None:
+            self._ground.cancel()
+            await asyncio.gather(self._ground, return_exceptions=True)
+            self._ground = None
 
     @property
     def session_id(self) -> str:

@@ -1,5 +1,6 @@
 """Brings a session's ground into being: gate, sandbox, repository, first snapshot. Every step is safe to repeat."""
 
+import asyncio
 import shlex
 from contextlib import suppress
 
@@ -9,11 +10,13 @@ from services.rpc.ids import new_id
 from services.sessions.agent.commands import record_command
 from services.sessions.agent.journal import Journal
 from services.sessions.agent.phase import enter
-from services.sessions.agent.setup import set_up
+from services.sessions.agent.setup import is_plain, set_up
 from services.sessions.domain.models import Change, Repository
 from services.sessions.domain.work import Confinement, Gate, ToolFailure
 
 CLONE_TIMEOUT_MS = 600_000
+LOOK_SECONDS = 1.0
+STARTING = "Starting the sandbox"
 _WORDS = {
     "CONNECTION_NOT_FOUND": ("Connect this provider in the settings first.", Error.USER_ACTION_OPEN_SETTINGS),
     "TOKEN_REFUSED": ("The provider refuses your token. Save a new one.", Error.USER_ACTION_RECONNECT_PROVIDER),
@@ -36,9 +39,21 @@ async def prepare(journal: Journal) -> None:
         await _finish_left_commands(journal)
         if gate is not None and not journal.state.cloned:
             await _clone(journal, gate)
+        elif not journal.state.cloned and is_plain(journal):
+            journal.meanwhile(_base(journal))
+            return
         elif not journal.state.cloned:
             await _checkpoint(journal)
         await set_up(journal)
+    except ToolFailure as failure:
+        await _fail(journal, failure)
+    await enter(journal, StatusChanged.PHASE_RUNNING)
+
+
+async def _base(journal: Journal) -> None:
+    """The first snapshot. The model needs nothing of it, but what it answers comes after it."""
+    try:
+        await _checkpoint(journal)
     except ToolFailure as failure:
         await _fail(journal, failure)
     await enter(journal, StatusChanged.PHASE_RUNNING)
@@ -56,12 +71,50 @@ async def _open_gate(journal: Journal) -> Gate | None:
 
 async def _start_sandbox(journal: Journal, gate: Gate | None) -> None:
     if not journal.state.cloned:
-        await enter(journal, StatusChanged.PHASE_STARTING_SANDBOX, "Starting the sandbox")
+        await enter(journal, StatusChanged.PHASE_STARTING_SANDBOX, STARTING)
     began = journal.ports.clock.monotonic()
-    made = await journal.ports.workspace.create(journal.record, gate)
+    made = await _made(journal, gate)
     took = int((journal.ports.clock.monotonic() - began) * 1000)
     if made.created or not journal.state.cloned:
         await journal.transition(lambda _: _sandbox_ready(journal, made, took))
+
+
+async def _made(journal: Journal, gate: Gate | None) -> Confinement:
+    """Says at which place the sandbox waits, for as long as it does."""
+    making = asyncio.create_task(journal.ports.workspace.create(journal.record, gate))
+    telling = asyncio.create_task(_tell_places(journal))
+    try:
+        await asyncio.wait({making, telling}, return_when=asyncio.FIRST_COMPLETED)
+        if telling.done():  # the session is somebody else's by now
+            telling.result()
+        return making.result()
+    finally:
+        for task in (making, telling):
+            task.cancel()
+        await asyncio.gather(making, telling, return_exceptions=True)
+
+
+async def _tell_places(journal: Journal) -> None:
+    told = 0
+    while True:
+        await journal.ports.clock.sleep(LOOK_SECONDS)
+        place = await journal.ports.workspace.queue_position(journal.record)
+        if place != told:
+            told = place
+            await _tell_place(journal, place)
+
+
+async def _tell_place(journal: Journal, place: int) -> None:
+    changed = StatusChanged(phase=StatusChanged.PHASE_STARTING_SANDBOX, message=STARTING)
+    if place:
+        words = f"Waiting for a sandbox, {_ordinal(place)} in line"
+        changed = StatusChanged(phase=StatusChanged.PHASE_QUEUED, detail_code="sandbox", message=words)
+    await journal.append(journal.draft(system=True, status_changed=changed))
+
+
+def _ordinal(number: int) -> str:
+    ends = {1: "st", 2: "nd", 3: "rd"}
+    return f"{number}{'th' if number % 100 in (11, 12, 13) else ends.get(number % 10, 'th')}"
 
 
 def _sandbox_ready(journal: Journal, made: Confinement, took_ms: int) -> Change:
@@ -76,6 +129,7 @@ def _sandbox_ready(journal: Journal, made: Confinement, took_ms: int) -> Change:
         lacks=made.lacks,
         network=made.network,
         allowed_hosts=made.allowed,
+        warm=made.warm,
     )
     return Change(drafts=(journal.draft(system=True, sandbox_changed=ready),), confinement=made.level)
 

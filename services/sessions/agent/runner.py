@@ -277,6 +277,8 @@ async def _work(journal: Journal) -> Outcome:
         return Outcome.FAILED
     except ConnectionError as error:
         return await _unreachable(journal, error)
+    finally:
+        await journal.leave()
 
 
 async def _unreachable(journal: Journal, error: ConnectionError) -> Outcome:

@@ -31,6 +31,11 @@ STRICT = "set -e\n"
 NOT_ALLOWED = "IMAGE_NOT_ALLOWED"
 
 
+def is_plain(journal: Journal) -> bool:
+    """Nothing is to be set up here: there is no repository, and nobody has asked for anything."""
+    return journal.record.repository is None and journal.record.environment == NOTHING
+
+
 async def set_up(journal: Journal) -> None:
     """Raises ToolFailure for an image that cannot be used, ConnectionError. A script that fails is no failure here: the
     agent goes on, and knows it."""

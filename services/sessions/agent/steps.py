@@ -18,6 +18,7 @@ from services.sessions.domain.conversation import (
     FailureKind,
     ModelFailure,
     ModelRequest,
+    Piece,
     Turn,
     UserTurn,
 )
@@ -47,6 +48,7 @@ async def ask_model(journal: Journal, nudge: str = "") -> Answer:
         try:
             return await _answer(journal, nudge)
         except Unusable as reason:
+            await journal.ground()
             if not await _other_model(journal, reason.card.message):
                 await journal.append(journal.draft(system=True, error=reason.card))
                 raise TurnFailed from reason
@@ -68,9 +70,15 @@ async def _answer(journal: Journal, nudge: str) -> Answer:
         memo=journal.memo,
     )
     answer = Answer(journal, request)
+
+    async def take(piece: Piece) -> None:
+        await journal.ground()
+        await answer.take(piece)
+
     try:
-        await streamed(journal, called.model, request, answer.take)
+        await streamed(journal, called.model, request, take)
     except ModelFailure:
+        await journal.ground()
         await answer.discard()
         raise
     except asyncio.CancelledError:

@@ -73,6 +73,7 @@ class SandboxWorkspace:
             NetworkMode.ValueType(int(answer.sandbox.network.mode)),
             tuple(answer.sandbox.network.allowed),
             tuple(answer.sandbox.lacks),
+            warm=answer.warm,
         )
 
     async def images(self) -> tuple[str, ...]:
@@ -89,6 +90,14 @@ class SandboxWorkspace:
         with _brought_back():
             answer = await self._for(record).configure_sandbox(request)
         return Surroundings(answer.image, answer.remade)
+
+    async def queue_position(self, record: SessionRecord) -> int:
+        """At which place it waits for its start, from 1; 0 where it does not wait, or nobody can tell."""
+        try:
+            answer = await self._for(record).get_sandbox(pb.GetSandboxRequest(sandbox_id=record.sandbox_id))
+        except RemoteError:
+            return 0
+        return answer.sandbox.queue_position
 
     async def run(
         self, record: SessionRecord, key: str, command: str, timeout_ms: int, cwd: str = "", background: bool = False

@@ -9,7 +9,8 @@ from lucid.sessions.v1.event_pb2 import CommandCompleted, DiffSnapshot, FileEdit
 
 @dataclass(frozen=True)
 class Confinement:
-    """A sandbox that takes commands. `level`: docker, bubblewrap or process. `created`: it did not run before.
+    """A sandbox that takes commands. `level`: docker, bubblewrap or process. `created`: it did not run before;
+    `warm`: it had been made beforehand.
 
     `lacks`: what could close it off further and cannot be had there, in words.
     `network` and `allowed`: how far its network goes, and the hosts.
@@ -23,6 +24,7 @@ class Confinement:
     network: NetworkMode.ValueType = NetworkMode.NETWORK_MODE_UNSPECIFIED
     allowed: tuple[str, ...] = ()
     lacks: tuple[str, ...] = ()
+    warm: bool = False
 
 
 @dataclass(frozen=True)

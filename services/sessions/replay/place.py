@@ -79,6 +79,10 @@ class PlayedPlace:
         found = next_surroundings(self._script.ahead())
         return Surroundings(image, False) if found is None else Surroundings(found.sandbox_changed.image, True)
 
+    async def queue_position(self, record: SessionRecord) -> int:
+        """It does not wait."""
+        return 0
+
     async def run(
         self, record: SessionRecord, key: str, command: str, timeout_ms: int, cwd: str = "", background: bool = False
     ) -> AsyncGenerator[CommandFrame, None]:

@@ -37,7 +37,7 @@ async def test_a_row_comes_back_as_it_went(store: SqlSandboxStore) -> None:
     assert await store.get(ROW.sandbox_id) is None
     assert await store.put(ROW) == ROW
     assert await store.get(ROW.sandbox_id) == ROW
-    assert await store.ids() == {ROW.sandbox_id}
+    assert await store.bodies() == {ROW.sandbox_id: ROW.sandbox_id}
 
 
 async def test_putting_again_renews_what_may_change(store: SqlSandboxStore) -> None:

@@ -12,6 +12,7 @@ from lucid.sandbox.v1 import files_pb2 as fpb
 from lucid.sandbox.v1 import images_pb2
 from lucid.sandbox.v1 import sandbox_pb2 as pb
 from lucid.sandbox.v1 import snapshots_pb2 as spb
+from lucid.sandbox.v1.pool_pb2 import GetPoolRequest, GetStatsRequest, SetPoolRequest
 
 from services.rpc.identity import Verifier, service_metadata, sign_access_token, user_metadata
 from services.rpc.ids import new_id
@@ -25,6 +26,7 @@ SECRET, KEY, OWNER = "s" * 32, "k" * 32, "usr_owner"
 USER_METHODS = {"GetSandbox", "ListTree", "ReadFile", "StatFile", "DownloadFile", "SearchFiles", "WatchFiles"}
 USER_METHODS |= {"ExportArchive", "AttachCommand", "ListCommands", "ReadCommandLog"}
 USER_METHODS |= {f"{verb}Terminal" for verb in ("Open", "Write", "Resize", "Close")} | {"ListTerminals"}
+USER_METHODS |= {"GetStats"}
 ME, OTHER = (user_metadata(sign_access_token(SECRET, user, 3600)) for user in (OWNER, "usr_other"))
 EMPTY = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"  # a tree without files
 
@@ -66,6 +68,7 @@ def requests(sandbox_id: str) -> dict[str, Any]:
         "RestoreSnapshot": spb.RestoreSnapshotRequest(sandbox_id=sandbox_id, restore_id="r", tree=EMPTY),
         "ConfigureSandbox": images_pb2.ConfigureSandboxRequest(sandbox_id=sandbox_id),
         **file_requests(sandbox_id),
+        "GetStats": GetStatsRequest(sandbox_id=sandbox_id),
         **command_requests(sandbox_id),
     }
 
@@ -126,6 +129,7 @@ INVALID = {
     "WatchFiles": {"sandbox_id": ""},
     "ExportArchive": {"path": "x" * 4001},
     "ImportArchive": {"archive": bytes(2**21 + 1)},
+    "GetStats": {"sandbox_id": ""},
 }
 
 
@@ -156,8 +160,9 @@ async def refusal(channel: grpc.aio.Channel, method: str, request: Any, metadata
 
 
 def test_every_method_has_a_row() -> None:
-    # GetStatus and ListImages are about no sandbox: they have no owner and no field.
-    assert sorted([*METHODS, "GetStatus", "ListImages"]) == sorted(method.name for method in SERVICE.methods)
+    # About no sandbox, so without an owner; tested by themselves.
+    others = ["GetStatus", "GetPool", "SetPool", "ListSandboxes", "WatchSandboxes", "ListImages"]
+    assert sorted([*METHODS, *others]) == sorted(method.name for method in SERVICE.methods)
     assert sorted(INVALID) == METHODS
 
 
@@ -199,6 +204,18 @@ async def test_other_variables_are_a_sandbox_made_again(channel: grpc.aio.Channe
     assert (await call(channel, "RunCommand", run, me)).exit.head == b"you\n"
     configure.env["A"] = "x\0y"
     assert await refusal(channel, "ConfigureSandbox", configure, me) == ("INVALID_ARGUMENT", "INVALID_REQUEST")
+
+
+async def test_the_pool_is_no_business_of_people(channel: grpc.aio.Channel) -> None:
+    service = service_metadata(KEY, "gateway")
+    for method, request in (("GetPool", GetPoolRequest()), ("SetPool", SetPoolRequest(size=0))):
+        assert await refusal(channel, method, request, ()) == ("UNAUTHENTICATED", "UNAUTHENTICATED")
+        assert await refusal(channel, method, request, ME) == ("PERMISSION_DENIED", "INTERNAL_ONLY")
+        answer = await call(channel, method, request, service)
+        assert (answer.pool.size, answer.pool.ready, answer.pool.waiting) == (0, 0, 0)
+        assert answer.pool.starts_at_once > 0
+    too_many = SetPoolRequest(size=21)
+    assert await refusal(channel, "SetPool", too_many, service) == ("INVALID_ARGUMENT", "INVALID_REQUEST")
 
 
 async def test_identity(channel: grpc.aio.Channel) -> None:

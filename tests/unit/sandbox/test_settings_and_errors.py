@@ -59,6 +59,9 @@ def test_settings_of_an_empty_environment(tmp_path: Path) -> None:
         {"INTERNAL_API_KEY": ""},
         {"SANDBOX_BACKEND": "chroot"},
         {"DOCKER_HOST": "tcp://engine:2375"},
+        {"SANDBOX_POOL_SIZE": "-1"},
+        {"SANDBOX_STARTS_AT_ONCE": "0"},
+        {"SANDBOX_LIMIT": "many"},
     ],
 )
 def test_settings_that_make_no_sense(wrong: dict[str, str]) -> None:

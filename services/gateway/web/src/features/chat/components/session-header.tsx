@@ -44,7 +44,8 @@ export function SessionHeader({ store, known, drawTitle, menu }: SessionHeaderPr
         <Connection />
         <span className={`pill pill-${phase.look}`} data-testid="status-phase" data-phase={phase.name} title={header.phaseMessage}>
           {phase.look === 'busy' && <span className="spinner" aria-hidden="true" />}
-          {phase.word}
+          {/* Who waits wants to know at which place. */}
+          {(phase.name === 'queued' && header.phaseMessage) || phase.word}
         </span>
         <span className="session-head-menu">{menu}</span>
       </div>

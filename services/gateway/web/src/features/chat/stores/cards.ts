@@ -94,7 +94,7 @@ export interface ErrorCard extends CardBase {
 
 export interface StatusCard extends CardBase {
   readonly kind: 'status';
-  readonly status: StatusChanged;
+  status: StatusChanged;
   /** Milliseconds spent in the phase, known when the next one begins; undefined while it lasts. */
   ms: number | undefined;
 }

@@ -1,4 +1,4 @@
-import { Channel } from '@gen/lucid/sessions/v1/event_pb';
+import { Channel, StatusChanged_Phase as Phase } from '@gen/lucid/sessions/v1/event_pb';
 import type { Event, TextCompleted } from '@gen/lucid/sessions/v1/event_pb';
 import { millis } from '@/lib/format';
 import type { Card, CardBase, TextCard } from './cards';
@@ -121,6 +121,13 @@ const FOLDERS: Folders = {
 
   statusChanged(timeline, event, value) {
     const before = timeline.cards.findLast((card) => card.kind === 'status');
+    // A place in line that moves is one line that changes.
+    if (before?.kind === 'status' && before.ms === undefined && value.phase === Phase.QUEUED && before.status.phase === Phase.QUEUED) {
+      before.status = value;
+      before.seq = event.seq;
+      touch(timeline, before);
+      return;
+    }
     if (before?.kind === 'status' && before.ms === undefined) {
       before.ms = Number(value.phaseMs) || (millis(event.time) ?? 0) - (millis(before.time) ?? 0);
       touch(timeline, before);

@@ -299,6 +299,20 @@ describe('cards', () => {
     expect(only(play(...log({ case: 'networkBlocked', value: nameless })), 'line')[0]?.text).toBe('Blocked: A call out of the sandbox – only https goes out');
   });
 
+  it('shows a place in line that moves as one line', () => {
+    const waiting = (message: string): Payload => ({ case: 'statusChanged', value: { phase: Phase.QUEUED, message } });
+    const timeline = play(
+      ...log(
+        { case: 'statusChanged', value: { phase: Phase.STARTING_SANDBOX } },
+        waiting('Waiting for a sandbox, 2nd in line'),
+        waiting('Waiting for a sandbox, 1st in line'),
+      ),
+    );
+    expect(timeline.header.phaseMessage).toBe('Waiting for a sandbox, 1st in line');
+    const shown = only(timeline, 'status').map((card) => card.status.message);
+    expect(shown).toEqual(['', 'Waiting for a sandbox, 1st in line']);
+  });
+
   it('fills the header from the log', () => {
     const timeline = play(
       ...log(
