@@ -63,7 +63,16 @@ class PlayedPlace:
             if event.HasField("sandbox_changed"):
                 made = event.sandbox_changed
                 rebuilt = made.state == SandboxChanged.STATE_REBUILT
-                return Confinement(made.reason, made.image, "", rebuilt, True, made.network, tuple(made.allowed_hosts))
+                return Confinement(
+                    level=made.reason,
+                    image=made.image,
+                    workspace="",
+                    workspace_kept=rebuilt,
+                    network=made.network,
+                    allowed=tuple(made.allowed_hosts),
+                    lacks=tuple(made.lacks),
+                    warm=made.warm,
+                )
             if event.HasField("error"):
                 raise _refusal(event.error)
             if not is_persons(event) and not event.HasField("status_changed"):
