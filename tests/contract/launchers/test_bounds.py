@@ -103,6 +103,16 @@ async def test_a_bomb_is_cleared_without_a_fork(tight: Bench) -> None:
 
 @pytest.mark.docker
 @pytest.mark.parametrize("backend", ["docker"])
+async def in_time(tight: Bench, command: str, key: str) -> Ran:
+    """Asks again, as it is told to, while what is left of a bomb still fills the sandbox."""
+    for _ in range(20):
+        try:
+            return await tight.run(command, key)
+        except RemoteError as error:
+            assert error.reason == "SANDBOX_BUSY"
+    return await tight.run(command, key)
+
+
 async def test_who_comes_while_a_bomb_is_there_is_refused_and_the_bomb_is_ended(
     docker_engine: object, tight: Bench
 ) -> None:
@@ -113,7 +123,7 @@ async def test_who_comes_while_a_bomb_is_there_is_refused_and_the_bomb_is_ended(
     with pytest.raises(RemoteError, match="processes of bomb were ended") as refused:
         await tight.run("echo calm", "late")
     assert refused.value.reason == "SANDBOX_BUSY"
-    late = await tight.run("echo calm", "late")
+    late = await in_time(tight, "echo calm", "late")
     assert (late.output, late.started.attached) == (b"calm\n", False)
     ended = await running
     assert ended.reason == "REASON_LIMIT"
