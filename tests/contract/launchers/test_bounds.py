@@ -101,18 +101,19 @@ async def test_a_bomb_is_cleared_without_a_fork(tight: Bench) -> None:
     assert (await tight.run("echo calm")).output == b"calm\n"
 
 
-@pytest.mark.docker
-@pytest.mark.parametrize("backend", ["docker"])
 async def in_time(tight: Bench, command: str, key: str) -> Ran:
     """Asks again, as it is told to, while what is left of a bomb still fills the sandbox."""
     for _ in range(20):
         try:
             return await tight.run(command, key)
         except RemoteError as error:
-            assert error.reason == "SANDBOX_BUSY"
+            if error.reason != "SANDBOX_BUSY":
+                raise
     return await tight.run(command, key)
 
 
+@pytest.mark.docker
+@pytest.mark.parametrize("backend", ["docker"])
 async def test_who_comes_while_a_bomb_is_there_is_refused_and_the_bomb_is_ended(
     docker_engine: object, tight: Bench
 ) -> None:
