@@ -74,7 +74,7 @@ async def test_fifty_refreshes(start_product: StartProduct, page: Page) -> None:
             await page.reload(wait_until="commit")
             await page.wait_for_timeout(rng.uniform(100, 400))
             snapshots.append(await user.cards())
-        assert await user.part("status-phase").get_attribute("data-phase") == "running", "the run was over too early"
+        await expect(user.part("status-phase")).to_have_attribute("data-phase", "running", timeout=20_000)
         worker.hurry.set()
         await check_end(user, product, session_id, snapshots)
 
@@ -94,9 +94,7 @@ async def test_cut_off_three_times(start_product: StartProduct, page: Page) -> N
                     worker.finish.set()
                     await expect(page.get_by_role("log")).to_contain_text("closing-0", timeout=20_000)
                 snapshots += await cut_off(user, wire, random.Random(SEED + number))
-            assert await user.part("status-phase").get_attribute("data-phase") == "running", (
-                "the run was over too early"
-            )
+            await expect(user.part("status-phase")).to_have_attribute("data-phase", "running", timeout=20_000)
             worker.hurry.set()
             await check_end(user, product, session_id, snapshots)
 

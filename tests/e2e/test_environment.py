@@ -74,6 +74,7 @@ async def test_a_repository_says_what_it_needs(start_product: StartProduct, imag
         log = await person.log(session_id)
         await person.sessions.delete_session(pb.DeleteSessionRequest(session_id=session_id))
     completed = events_of(log, "turn_completed")
+    assert not [e for e in log if e.HasField("error")], [e.error for e in log if e.HasField("error")]
     assert [turn.outcome for turn in completed] == [TurnCompleted.OUTCOME_DONE] * 2
     assert StatusChanged.PHASE_SETUP in [status.phase for status in events_of(log, "status_changed")]
     remade = [changed for changed in events_of(log, "sandbox_changed") if changed.message]

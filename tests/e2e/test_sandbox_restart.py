@@ -14,7 +14,7 @@ from tests.grounds.person import Person, turn_ended
 from tests.grounds.product import Product, StartProduct
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
-LINES = 600
+LINES = 1200
 COMMAND = f"echo run >>/workspace/runs; for n in $(seq {LINES}); do echo line $n; sleep 0.01; done"
 
 

@@ -45,6 +45,7 @@ SERVICES = {
 SNAPSHOTS = ("CreateSnapshot", "ListSnapshots", "DiffSnapshots", "RestoreSnapshot")
 LADDER = ("CreateCheckpoint", "RestoreCheckpoint", "ResumeSandbox", "HibernateSandbox", "RestartSandbox")
 WORK, WORK_SHARE = ("ListRepositories", "CreateSandbox", "RunCommand", *SNAPSHOTS, *LADDER), 10
+TREES = ["", "0" * 40, "4b825dc642cb6eb9a060e54bf8d69288fbee4904"]
 # What removes the ground under the others comes last.
 LAST = ("Delete", "Close")
 BROKEN = {grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN, grpc.StatusCode.UNIMPLEMENTED}
@@ -186,6 +187,10 @@ def known_words(**more: list[Any]) -> dict[str, list[Any]]:
         "queue_item_id": ids("msg", 200),
         "command_id": ids("cmd", 150),
         "edit_id": ids("edit", 150),
+        "write_id": ids("edit", 150),
+        "change_id": ids("edit", 150),
+        "upload_id": ids("upload", 5),
+        "if_match": ["", "*", "absent"],
         "key": ids("key", 20),
         "model": ["demo", "", "openai/tea", "anthropic/none", "no/model"],
         "fallback_model": ["", "openai/tea"],
@@ -200,7 +205,11 @@ def known_words(**more: list[Any]) -> dict[str, list[Any]]:
         "timeout_ms": [0, 1000],
         "cwd": ["", ".", "/"],
         "path": ["", "README.md", "a.txt", "a/b/c.txt", "..", "/etc/passwd", "."],
-        "since_tree": ["", "0" * 40, "4b825dc642cb6eb9a060e54bf8d69288fbee4904"],
+        "since_tree": TREES,
+        "from_tree": TREES,
+        "to_tree": TREES[1:],
+        "tree": TREES[1:],
+        "restore_id": ids("edit", 150),
         "page_size": few,
         "limit": few,
         "offset": few,
@@ -254,7 +263,7 @@ def reached(made: Barrage, service: str, shut: Callable[[str], bool]) -> None:
     for method in SERVICES[service].methods:
         answers = made.answers[method.full_name]
         inside = sum(count for reason, count in answers.items() if not shut(reason))
-        assert inside >= sum(answers.values()) * (0.01 if method.name in WORK else 0.08), (method.name, answers)
+        assert inside >= sum(answers.values()) * (0.01 if method.name in WORK else 0.05), (method.name, answers)
 
 
 def turned_away(reason: str) -> bool:
@@ -287,7 +296,9 @@ async def test_sessions_integrations_and_gateway(start_product: StartProduct, tm
 @pytest.mark.timeout(3600)
 async def test_sandbox(start_product: StartProduct) -> None:
     product = start_product(env={**SECRETS, "SANDBOX_BACKEND": "bubblewrap"})
-    known = known_words(sandbox_id=ids("sbx_", 3), session_id=["ses_0000000001"], image=[""], key=["user.name"], env=[])
+    # The highest epoch there is: one that came by chance would fence off all lower ones.
+    more = {"epoch": [0, 1, *[2**32 - 1] * 8], "image": [""], "key": ["user.name"], "env": []}
+    known = known_words(sandbox_id=ids("sbx_", 3), session_id=["ses_0000000001"], **more)
     sent = await barrage(product, ("sandbox",), known, canaries(), CALLS)
     reached(sent, "sandbox", turned_away)
     assert product.stop() == {"all": 0}

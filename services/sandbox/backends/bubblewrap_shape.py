@@ -31,6 +31,7 @@ SHARED = (
 ROOT_LINKS = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
 FOLDERS = (
     "/etc",
+    "/etc/ssl",
     "/home",
     "/run",
     "/sys",

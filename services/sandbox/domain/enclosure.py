@@ -9,7 +9,7 @@ from services.sandbox.domain.limits import Limits
 
 MIB = 2**20
 REFUSED_CALL = {1, 38, 97}  # EPERM, ENOSYS, EAFNOSUPPORT
-REFUSED_WRITE = {1, 13, 30}  # EPERM, EACCES, EROFS
+REFUSED_WRITE = {1, 2, 13, 30}  # EPERM, ENOENT (not every image has a /usr), EACCES, EROFS
 
 
 class Setting(Enum):

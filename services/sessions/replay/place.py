@@ -68,13 +68,14 @@ class PlayedPlace:
                 kept = made.workspace_kept or (rebuilt and not made.workspace_id)
                 saved = self._restored()
                 return Confinement(
-                    made.reason,
-                    made.image,
-                    "",
-                    kept,
-                    True,
-                    made.network,
-                    tuple(made.allowed_hosts),
+                    level=made.reason,
+                    image=made.image,
+                    workspace="",
+                    workspace_kept=kept,
+                    network=made.network,
+                    allowed=tuple(made.allowed_hosts),
+                    lacks=tuple(made.lacks),
+                    warm=made.warm,
                     workspace_id=made.workspace_id,
                     checkpoint_id=saved.checkpoint_id if rebuilt and not kept and saved else "",
                 )

@@ -101,6 +101,23 @@ async def test_a_bomb_is_cleared_without_a_fork(tight: Bench) -> None:
     assert (await tight.run("echo calm")).output == b"calm\n"
 
 
+async def come_late(tight: Bench) -> None:
+    """Once it says "fork: retry: Resource temporarily unavailable"; to read that needs room too."""
+    await printed(tight, "bomb", 0)
+    await tight.run("echo calm", "late")
+
+
+async def in_time(tight: Bench, command: str, key: str) -> Ran:
+    """Asks again, as it is told to, while what is left of a bomb still fills the sandbox."""
+    for _ in range(20):
+        try:
+            return await tight.run(command, key)
+        except RemoteError as error:
+            if error.reason != "SANDBOX_BUSY":
+                raise
+    return await tight.run(command, key)
+
+
 @pytest.mark.docker
 @pytest.mark.parametrize("backend", ["docker"])
 async def test_who_comes_while_a_bomb_is_there_is_refused_and_the_bomb_is_ended(
@@ -109,11 +126,10 @@ async def test_who_comes_while_a_bomb_is_there_is_refused_and_the_bomb_is_ended(
     """Where processes are limited. Nobody has to stop it: the first who finds no room makes room."""
     running = asyncio.create_task(tight.run("while :; do sleep 1000 & done", "bomb"))
     await grown(tight, "bomb", 100)
-    await printed(tight, "bomb", 0)  # "fork: retry: Resource temporarily unavailable"
     with pytest.raises(RemoteError, match="processes of bomb were ended") as refused:
-        await tight.run("echo calm", "late")
+        await come_late(tight)
     assert refused.value.reason == "SANDBOX_BUSY"
-    late = await tight.run("echo calm", "late")
+    late = await in_time(tight, "echo calm", "late")
     assert (late.output, late.started.attached) == (b"calm\n", False)
     ended = await running
     assert ended.reason == "REASON_LIMIT"

@@ -44,6 +44,8 @@ ROWS: list[tuple[str, str, dict[str, Any]]] = [
     ("DELETE", "/api/v1/chats/{id}", {}),
     ("GET", "/api/v1/files/list?session_id={id}", {}),
     ("GET", "/api/v1/files/read?session_id={id}&path=a.txt", {}),
+    ("GET", "/api/v1/files/download?session_id={id}&path=a.txt", {}),
+    ("GET", "/api/v1/files/archive?session_id={id}", {}),
     ("POST", "/api/v1/integrations", {"json": {"provider": "github", "token": "t"}}),
     ("GET", "/api/v1/integrations", {}),
     ("DELETE", "/api/v1/integrations/github", {}),

@@ -100,15 +100,19 @@ class SharedPlace(Place):
     def __init__(self) -> None:
         super().__init__(files={"README.md": "hello\n"})
         self.during: During = nothing
-        self.began: list[str] = []
+        self.began: dict[str, asyncio.Task[object]] = {}
 
     async def run(self, record: SessionRecord, key: str, *args: Any) -> AsyncGenerator[CommandFrame, None]:
         if key not in self.began:
-            self.began.append(key)
-            await self.during()
+            self.began[key] = asyncio.create_task(self._happen())
+        # Not cut by the end of the owner that ran the command: what happens is done by others.
+        await asyncio.shield(self.began[key])
         async with contextlib.aclosing(super().run(record, key, *args)) as frames:
             async for frame in frames:
                 yield frame
+
+    async def _happen(self) -> object:
+        return await self.during()
 
 
 @dataclass

@@ -123,4 +123,18 @@ def test_a_summary_counts_all_tokens() -> None:
 
 
 def test_every_scenario_has_a_name() -> None:
-    assert NAMES == ("start", "command", "apart", "tokens", "crowd", "create", "steps", "resume")
+    assert NAMES == (
+        "start",
+        "command",
+        "snapshots",
+        "apart",
+        "egress",
+        "sandboxes",
+        "starts",
+        "bombs",
+        "tokens",
+        "crowd",
+        "create",
+        "steps",
+        "resume",
+    )

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from docker.types import Mount
 
-from services.sandbox.backends.docker_shape import DockerOptions, shape
+from services.sandbox.backends.docker_shape import DockerOptions, shape, volume_names
 from services.sandbox.backends.furnishing import DECLARED, TOOLS_LABEL, furnished, main, place_in
 from services.sandbox.backends.images import Image, accounts, is_allowed
 from services.sandbox.backends.toolbox import ROOT, program
@@ -18,7 +18,7 @@ OURS = Image("sha256:1", True, {"PATH": "/image/bin", "A": "1"})
 
 def made(image: Image, toolbox: str, run: Path) -> tuple[dict[str, Mount], dict[str, str], str]:
     """Mounts by their place, folders in memory, and the label."""
-    found = furnished(shape(OPTIONS, "p-1", {"a": "b"}, str(run)), image, toolbox, str(run))
+    found = furnished(shape(OPTIONS, "p-1", volume_names("p-1"), {"a": "b"}, str(run)), image, toolbox, str(run))
     return {mount["Target"]: mount for mount in found["mounts"]}, found["tmpfs"], found["labels"][TOOLS_LABEL]
 
 

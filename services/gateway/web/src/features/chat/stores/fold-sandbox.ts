@@ -48,6 +48,7 @@ function lineOf(value: SandboxChanged): string {
     case State.LOST:
       return `The sandbox went away${value.reason === '' ? '' : `: ${value.reason}`}`;
     case State.REBUILT:
+      if (value.message !== '') return `The sandbox was ${value.message.charAt(0).toLowerCase()}${value.message.slice(1, -1)}`;
       return value.workspaceKept || value.workspaceId === '' ? 'The sandbox is back on its files' : 'A new sandbox: the files of before are gone';
     case State.RESTORED:
       return `Brought back: ${work(value)}${value.reason === '' ? '' : `. Not brought back: ${value.reason}`}`;
