@@ -86,14 +86,27 @@ class Helper:
         self._disk = Disk((workspace, state), hello.get("disk_limit", 0))
         self._snapshots = Snapshots(beneath, state, self._reaper, mark, self._journal)
         self._files = FileDesk(beneath, self._journal, self._reaper, state, mark)
-        steering, listing = Steering(self._commands, self._journal), Listing(self._commands)
         self._terminals = Terminals(shell, self._reaper, mark, self._commands.end)
         self._named = workspace_id(state, hello.get("fresh", False))
         self._checkpoints = Checkpoints(beneath, state, self._reaper, mark, self._journal, self._named)
         self._restores = Restores(beneath, state, self._reaper, mark, self._journal)
         self.about = {"version": VERSION, "build": build, "pid": os.getpid(), "survivors": self._survivors}
         self._name = hello["mark"]
-        self._answers: dict[str, Callable[[dict[str, Any], bytes], Any]] = {
+        listing = Listing(self._commands)
+        self._answers = self._answers_of(workspace, listing)
+        # Those that take their time: each has a thread of its own.
+        self._followed: dict[str, Callable[[Connection, int, dict[str, Any], Follower], None]] = {
+            "diff": self._snapshots.stream,
+            "run": self._commands.run,
+            "attach": self._commands.attach,
+            "log": listing.read,
+            "terminal": self._terminals.open,
+        }
+
+    def _answers_of(self, workspace: str, listing: Listing) -> dict[str, Callable[[dict[str, Any], bytes], Any]]:
+        """What is answered in one piece, by the name of the request."""
+        steering = Steering(self._commands, self._journal)
+        return {
             "hello": lambda _, __: (self._greeting(), b""),
             "adopt": lambda request, _: (self._adopt(request), b""),
             "stats": lambda _, __: (stats(workspace), b""),
@@ -117,14 +130,6 @@ class Helper:
             "terminal_write": self._terminals.write,
             "terminal_resize": self._terminals.resize,
             "terminal_close": self._terminals.close,
-        }
-        # Those that take their time: each has a thread of its own.
-        self._followed: dict[str, Callable[[Connection, int, dict[str, Any], Follower], None]] = {
-            "diff": self._snapshots.stream,
-            "run": self._commands.run,
-            "attach": self._commands.attach,
-            "log": listing.read,
-            "terminal": self._terminals.open,
         }
 
     def serve(self) -> None:
