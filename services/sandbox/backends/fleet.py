@@ -1,17 +1,15 @@
 """All sandboxes that are up, each with its helper and its doors. They outlive this process."""
 
 import asyncio
-import hashlib
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from typing import Any, TypeVar
 
 from services.sandbox.backends.admission import Admission
-from services.sandbox.backends.boot import build
 from services.sandbox.backends.control import PAUSED, ControlSockets
 from services.sandbox.backends.doorways import Doorways
 from services.sandbox.backends.launchers import Launchers
-from services.sandbox.backends.raising import VERSION, Raising
+from services.sandbox.backends.raising import Raising
 from services.sandbox.backends.run_folder import RunFolders
 from services.sandbox.backends.uses import Uses
 from services.sandbox.domain.enclosure import Finding, lacks
@@ -192,12 +190,6 @@ class SandboxFleet(Raising):
     def workspace(self, sandbox: Sandbox) -> str:
         """See ports.Fleet."""
         return self._launchers.of(sandbox.confinement).place(sandbox.body).workspace
-
-    async def recipe(self, sandbox: Sandbox) -> str:
-        """A digest of all that a new one would be made of; empty if none may be made beforehand. Raises
-        SandboxUnavailable."""
-        made_of = await self._launchers.of(sandbox.confinement).recipe(sandbox)
-        return hashlib.sha256(f"{VERSION} {build()} {made_of}".encode()).hexdigest() if made_of else ""
 
     async def survey(self) -> set[str]:
         """See ports.Fleet."""

@@ -1,6 +1,7 @@
 """Starts sandboxes, boots their helpers and connects to them, whoever has started them."""
 
 import asyncio
+import hashlib
 from abc import abstractmethod
 from dataclasses import replace
 from functools import partial
@@ -85,6 +86,12 @@ class Raising(Resting):
         await launcher.remove(body, keep_workspace)
         await asyncio.to_thread(self._folders.remove, body)
         await asyncio.to_thread(self._control.remove, body)
+
+    async def recipe(self, sandbox: Sandbox) -> str:
+        """A digest of all that a new one would be made of; empty if none may be made beforehand. Raises
+        SandboxUnavailable."""
+        made_of = await self._launchers.of(sandbox.confinement).recipe(sandbox)
+        return hashlib.sha256(f"{VERSION} {build()} {made_of}".encode()).hexdigest() if made_of else ""
 
     async def _raise(self, sandbox: Sandbox, began: float) -> Arrival:
         if self._closed:

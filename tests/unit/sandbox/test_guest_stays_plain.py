@@ -14,9 +14,9 @@ import pytest
 from services.sandbox.backends import frames, guest_answers
 from services.sandbox.backends.boot import boot_text, build, bundle
 from services.sandbox.backends.control import ControlSockets
-from services.sandbox.backends.fleet import VERSION
 from services.sandbox.backends.handing import handing_over
 from services.sandbox.backends.helper import Helper
+from services.sandbox.backends.raising import VERSION
 from services.sandbox.backends.uses import Uses
 from services.sandbox.domain.models import CommandOrder, CreateFile, EditOrder, Exit, InsertLines, ReplaceText
 from services.sandbox.guest import frames as guest_frames
