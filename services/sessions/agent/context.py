@@ -187,7 +187,7 @@ class Context:
 
     def _sandbox(self, event: Event) -> None:
         changed = event.sandbox_changed
-        if changed.state == SandboxChanged.STATE_REBUILT and not changed.workspace_kept:
+        if changed.state == SandboxChanged.STATE_REBUILT and changed.workspace_id and not changed.workspace_kept:
             self.cwd = ""
         # What it is made with is not news to the model: it has asked for it, or is told in other words.
         if SURROUNDED not in event.labels and (text := sandbox_note(changed)):

@@ -203,7 +203,7 @@ def _sandbox_ready(journal: Journal, made: Confinement, took_ms: int) -> Change:
         took_ms=took_ms,
         lacks=made.lacks,
         workspace_id=made.workspace_id,
-        workspace_kept=journal.state.cloned and not _is_empty(journal, made),
+        workspace_kept=bool(made.workspace_id) and journal.state.cloned and not _is_empty(journal, made),
         network=made.network,
         allowed_hosts=made.allowed,
         warm=made.warm,

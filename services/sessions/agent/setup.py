@@ -93,7 +93,7 @@ async def _configured(journal: Journal, image: str, wanted: Environment) -> Surr
             reason=journal.state.confinement,
             took_ms=took,
             message=_made_with(made.image, wanted),
-            workspace_kept=True,
+            workspace_kept=bool(journal.state.found_workspace),
             workspace_id=journal.state.found_workspace,
         )
         labels, key = {SURROUNDED: "1"}, ""

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from lucid.sandbox.v1 import commands_pb2 as cpb
+from lucid.sandbox.v1 import files_pb2 as fpb
 from lucid.sandbox.v1 import lifecycle_pb2 as lpb
 from lucid.sandbox.v1 import sandbox_pb2 as pb
 
@@ -157,6 +159,22 @@ async def test_a_command_that_comes_while_it_is_put_to_sleep_runs(sleeper: Sleep
             assert slept.reason == "SANDBOX_IN_USE"
     assert (await sleeper.read("runs")).data == b"".join(b"%d\n" % number for number in range(12))
     assert "LOST" not in await sleeper.words()
+
+
+async def test_who_listens_for_changes_does_not_hold_it_awake_and_a_terminal_does(sleeper: Sleeper) -> None:
+    asked = fpb.WatchFilesRequest(sandbox_id=sleeper.sandbox_id)
+    async with contextlib.aclosing(sleeper.client.watch_files(asked)) as changes:
+        await anext(changes)
+        assert await sleeper.hibernate()
+    terminal = cpb.OpenTerminalRequest(sandbox_id=sleeper.sandbox_id, terminal_id="t")
+    async with contextlib.aclosing(sleeper.client.open_terminal(terminal)) as shown:
+        await anext(shown)
+        with pytest.raises(RemoteError, match="in use"):
+            await sleeper.hibernate()
+    with pytest.raises(RemoteError, match="a terminal is open"):  # nobody looks at it, and it is there
+        await sleeper.hibernate()
+    await sleeper.client.close_terminal(cpb.CloseTerminalRequest(sandbox_id=sleeper.sandbox_id, terminal_id="t"))
+    assert await sleeper.hibernate()
 
 
 async def test_restart_ends_what_runs_and_keeps_the_files(sleeper: Sleeper) -> None:
