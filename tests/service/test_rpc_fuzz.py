@@ -210,6 +210,7 @@ def known_words(**more: list[Any]) -> dict[str, list[Any]]:
         "to_tree": TREES[1:],
         "tree": TREES[1:],
         "restore_id": ids("edit", 150),
+        "checkpoint_id": ids("chk_000000000", 9),
         "page_size": few,
         "limit": few,
         "offset": few,

@@ -35,6 +35,7 @@ from services.sandbox.ports import Attachment, Place
 
 PROBE_SECONDS = 5
 CALL_SECONDS = 120
+SETTLE_SECONDS = 0.5
 log = get_logger(__name__)
 Answer = TypeVar("Answer")
 
@@ -250,6 +251,11 @@ class DockerLauncher:
 
     def _condition(self, sandbox: Sandbox) -> str:
         container = self._find(sandbox)
+        if container is not None and container.status == "running":
+            # The engine notes an end a moment after it: a helper that went with its container is not the cause.
+            with contextlib.suppress(RequestException, NotFound):
+                container.wait(timeout=SETTLE_SECONDS)
+            container = self._find(sandbox)
         if container is None:
             return "its container was removed"
         if container.status in ("running", "paused"):

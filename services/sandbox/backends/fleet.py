@@ -87,7 +87,7 @@ class SandboxFleet(Raising):
 
     async def _bring_up(self, sandbox: Sandbox) -> Arrival:
         began = asyncio.get_running_loop().time()
-        async with self._locks[sandbox.sandbox_id]:
+        async with self._turns.of(sandbox.sandbox_id), self._control.alone(sandbox.body):
             await asyncio.to_thread(self._folders.make, sandbox.body, sandbox.git_config)
             self._uses.touch(sandbox.body)
             if self._alive(sandbox.sandbox_id) is not None and self._control.rest(sandbox.body) != PAUSED:
@@ -120,7 +120,7 @@ class SandboxFleet(Raising):
         began = asyncio.get_running_loop().time()
         if self._alive(sandbox.sandbox_id) is not None or not self.may_run(sandbox.body):
             return
-        async with self._locks[sandbox.sandbox_id]:
+        async with self._turns.of(sandbox.sandbox_id):
             if self._alive(sandbox.sandbox_id) is None and not self._closed:
                 async with self._control.alone(sandbox.body):
                     if self._control.rest(sandbox.body) == PAUSED:
@@ -149,9 +149,8 @@ class SandboxFleet(Raising):
         """See ports.Fleet."""
         sandbox_id = sandbox.sandbox_id
         self.admission.dismiss(sandbox_id)
-        async with self._locks[sandbox_id], self._control.alone(sandbox.body):
+        async with self._turns.of(sandbox_id), self._control.alone(sandbox.body):
             await self._put_away(sandbox, keep_workspace)
-        self._locks.pop(sandbox_id, None)
         self._uses.forget(sandbox.body)
         self.admission.look()
 

@@ -94,23 +94,23 @@ class Raising(Resting):
         return hashlib.sha256(f"{VERSION} {build()} {made_of}".encode()).hexdigest() if made_of else ""
 
     async def _raise(self, sandbox: Sandbox, began: float) -> Arrival:
+        """Called by who holds its locks."""
         if self._closed:
             raise Stopping
-        async with self._control.alone(sandbox.body):
-            is_resumed = await self._resume(sandbox, Told(What.RESUMED))
-            if await self._reach(sandbox):
-                if not is_resumed:
-                    await self._tell_found(sandbox, began)
-                return Arrival(created=False, workspace_kept=True)
-            await self._tell_loss(sandbox)
-            is_known = self._control.rest(sandbox.body) == ENDED
-            await self._control.kill(sandbox.body)  # one that hangs must not be there beside the new one
-            await self._open_doors(sandbox)
-            arrival = await self._launch(sandbox, str(self._folders.path(sandbox.body)))
-            if not await self._reach(sandbox, booted=True):
-                raise SandboxUnavailable("The sandbox's helper does not answer.")
-            await self._tell_arrival(sandbox, arrival, began, is_known)
-            return arrival
+        is_resumed = await self._resume(sandbox, Told(What.RESUMED))
+        if await self._reach(sandbox):
+            if not is_resumed:
+                await self._tell_found(sandbox, began)
+            return Arrival(created=False, workspace_kept=True)
+        await self._tell_loss(sandbox)
+        is_known = self._control.rest(sandbox.body) == ENDED
+        await self._control.kill(sandbox.body)  # one that hangs must not be there beside the new one
+        await self._open_doors(sandbox)
+        arrival = await self._launch(sandbox, str(self._folders.path(sandbox.body)))
+        if not await self._reach(sandbox, booted=True):
+            raise SandboxUnavailable("The sandbox's helper does not answer.")
+        await self._tell_arrival(sandbox, arrival, began, is_known)
+        return arrival
 
     async def _launch(self, sandbox: Sandbox, folder: str) -> Arrival:
         launcher = self._launchers.of(sandbox.confinement)

@@ -6,7 +6,6 @@ whoever comes meanwhile waits, finds it asleep, and wakes it.
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections import defaultdict
 from dataclasses import replace
 from datetime import datetime
 
@@ -15,6 +14,7 @@ from services.rpc.logs import get_logger
 from services.sandbox.backends.control import DOWN, ENDED, PAUSED, ControlSockets
 from services.sandbox.backends.helper import Helper
 from services.sandbox.backends.launchers import Launchers
+from services.sandbox.backends.turns import Turns
 from services.sandbox.backends.uses import Uses
 from services.sandbox.domain.errors import SandboxInUse, SandboxUnavailable
 from services.sandbox.domain.lifecycle import UP, Life, Look, Told, What
@@ -45,7 +45,7 @@ class Resting(ABC):
         self._lives = lives
         self._uses = uses
         self._clock = clock
-        self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._turns = Turns()
         self._ticks: dict[str, tuple[int, float]] = {}
         uses.wake = self._wake
 
@@ -75,7 +75,7 @@ class Resting(ABC):
     async def pause(self, sandbox: Sandbox, patience: float = 0.0) -> bool:
         """See ports.Fleet."""
         sandbox_id, body = sandbox.sandbox_id, sandbox.body
-        async with self._locks[sandbox_id], self._control.alone(body), self._uses.alone(body, patience):
+        async with self._turns.of(sandbox_id), self._control.alone(body), self._uses.alone(body, patience):
             if self._control.rest(body) == PAUSED:
                 return True
             if not await self._reach(sandbox):
@@ -93,13 +93,13 @@ class Resting(ABC):
 
     async def resume(self, sandbox: Sandbox) -> bool:
         """See ports.Fleet."""
-        async with self._locks[sandbox.sandbox_id], self._control.alone(sandbox.body):
+        async with self._turns.of(sandbox.sandbox_id), self._control.alone(sandbox.body):
             return await self._resume(sandbox, Told(What.RESUMED))
 
     async def quiet_guest(self, sandbox: Sandbox) -> Guest:
         """See ports.Fleet."""
         sandbox_id = sandbox.sandbox_id
-        async with self._locks[sandbox_id], self._control.alone(sandbox.body):
+        async with self._turns.of(sandbox_id), self._control.alone(sandbox.body):
             await self._resume(sandbox, None)
             await self._reach(sandbox)
         if self._alive(sandbox_id) is None:
@@ -112,7 +112,7 @@ class Resting(ABC):
     async def must_be_idle(self, sandbox: Sandbox, patience: float) -> None:
         """See ports.Fleet."""
         sandbox_id = sandbox.sandbox_id
-        async with self._locks[sandbox_id], self._control.alone(sandbox.body):
+        async with self._turns.of(sandbox_id), self._control.alone(sandbox.body):
             if self._control.rest(sandbox.body) != PAUSED and await self._reach(sandbox):
                 await self._must_be_idle(sandbox_id, patience)
 
@@ -131,7 +131,7 @@ class Resting(ABC):
     async def hibernate(self, sandbox: Sandbox, stamp: Stamp | None, told: Told | None, patience: float = 0.0) -> bool:
         """See ports.Fleet."""
         sandbox_id, body = sandbox.sandbox_id, sandbox.body
-        async with self._locks[sandbox_id], self._control.alone(body):
+        async with self._turns.of(sandbox_id), self._control.alone(body):
             if stamp is None:
                 await self._put_away(sandbox)
             else:
@@ -147,7 +147,7 @@ class Resting(ABC):
     async def empty(self, sandbox: Sandbox, stamp: Stamp, told: Told) -> bool:
         """See ports.Fleet."""
         sandbox_id, body = sandbox.sandbox_id, sandbox.body
-        async with self._locks[sandbox_id], self._control.alone(body), self._uses.alone(body):
+        async with self._turns.of(sandbox_id), self._control.alone(body), self._uses.alone(body):
             self._must_be_as_it_was(body, stamp)
             # Told first: files that are half gone must not be taken for those that were kept.
             was = UP | {Life.LOST, Life.HIBERNATED}
