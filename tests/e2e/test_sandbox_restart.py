@@ -10,6 +10,7 @@ from lucid.sessions.v1.event_pb2 import CHANNEL_STDOUT, CommandCompleted, Frame,
 
 from tests.fakes.model_server import ModelServer, Say
 from tests.fakes.viewer import Viewer
+from tests.grounds.length import rounds
 from tests.grounds.person import Person, turn_ended
 from tests.grounds.product import Product, StartProduct
 
@@ -36,7 +37,7 @@ def kill(product: Product) -> None:
     product.kill9("sandbox")
 
 
-@pytest.mark.parametrize("ends", [(kill, kill, kill), (terminate,)], ids=["kill -9", "SIGTERM"])
+@pytest.mark.parametrize("ends", [(kill,) * rounds(2, 3), (terminate,)], ids=["kill -9", "SIGTERM"])
 @pytest.mark.parametrize("backend", ["bubblewrap", pytest.param("docker", marks=pytest.mark.docker)])
 async def test_a_session_does_not_notice_that_its_sandbox_service_is_restarted(
     start_product: StartProduct,
