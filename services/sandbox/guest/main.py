@@ -51,7 +51,7 @@ def _heed_signals() -> None:
     """What whoever started the product ignores (nohup: HUP, a script's `&`: INT and QUIT) no command could be sent."""
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     # Of a broken pipe Python itself is told as an error; what it starts has the usual way.
-    for number in signal.valid_signals() - {signal.SIGPIPE}:
+    for number in set(signal.Signals) - {signal.SIGPIPE}:
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, signal.SIG_DFL)
 
