@@ -29,7 +29,7 @@ WORKERS = 3
 PEOPLE = 20
 SECONDS_PER_FAULT = 3.5
 POINT_SECONDS = 2.0
-SETTLE_SECONDS = 240.0
+SETTLE_SECONDS = 600.0
 WEIGHTS = {"kill": 34, "pause": 22, "cut": 22, "storage": 7, "redis": 9, "sandbox": 6}
 POINTS = (
     *("claimed", "storing-turn-start", "sandbox-create", "model", "model-answering", "model-answered", "storing-call"),

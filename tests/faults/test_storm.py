@@ -9,7 +9,7 @@ import pytest
 
 from tests.grounds.product import ROOT
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(500)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 SECONDS = 60
 # How fast a takeover is, is measured where nothing else runs; here only that there is one.
 LONGEST_TAKEOVER = 30
