@@ -33,9 +33,12 @@ sandbox-image: ## build the image that sessions run in (needs a Docker engine)
 image-check: ## make that image by its Dockerfile too, and compare the two (some minutes)
 	@deploy/sandbox/check.sh
 
-.PHONY: test check bench
+.PHONY: test test-long check bench
 test: setup ## all tests, with the real parts they need (ARGS='-k watch' goes to pytest)
 	@$(SETUP)/test.sh $(ARGS)
+
+test-long: export TESTS_LENGTH = long
+test-long: test ## the same, with every test of chance at its full length (about twice as long)
 
 check: fmt-check lint types imports breaking test ## the gate: what must hold before a commit is handed in
 
@@ -64,9 +67,10 @@ fmt-check: setup
 	@.venv/bin/ruff format --check $(CODE)
 	@.venv/bin/buf format -d --exit-code
 
-lint: setup ## ruff and buf lint
+lint: setup ## ruff, buf lint, eslint
 	@.venv/bin/ruff check $(CODE)
 	@.venv/bin/buf lint
+	@cd $(WEB) && npm run --silent lint
 
 types: setup ## mypy, strict
 	@.venv/bin/mypy services tests/grounds tests/unit/house tests/unit/benchmarks tests/benchmarks tests/e2e tests/faults

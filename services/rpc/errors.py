@@ -3,6 +3,11 @@
 from enum import Enum
 from typing import ClassVar
 
+# A refusal travels in trailers, percent-encoded and in base64, beside what others add there. gRPC refuses more than
+# 8 KiB of them, by chance up to 16 and always above: the caller would see that instead of the reason.
+MESSAGE_BYTES = 1000
+METADATA_BYTES = 400
+
 
 class Code(Enum):
     """Canonical gRPC status codes; the value is the number on the wire."""
@@ -27,7 +32,8 @@ class Code(Enum):
 class LucidError(Exception):
     """A refusal with a public face: a canonical code, a stable reason and a text for people.
 
-    Subclasses name one failure each. Whatever is variable in the message belongs into `metadata` too (AIP-193).
+    Subclasses name one failure each. Whatever is variable in the message belongs into `metadata` too (AIP-193). Text
+    that is too long for a trailer is cut.
     """
 
     code: ClassVar[Code] = Code.INTERNAL
@@ -35,9 +41,14 @@ class LucidError(Exception):
     default: ClassVar[str] = "Something went wrong on our side."
 
     def __init__(self, message: str = "", **metadata: str) -> None:
-        self.message = message or self.default
-        self.metadata = metadata
+        self.message = _cut(message or self.default, MESSAGE_BYTES)
+        self.metadata = {name: _cut(value, METADATA_BYTES) for name, value in metadata.items()}
         super().__init__(self.message)
+
+
+def _cut(text: str, size: int) -> str:
+    data = text.encode(errors="replace")
+    return text if len(data) <= size else data[: size - len("…".encode())].decode(errors="ignore") + "…"
 
 
 class Unauthenticated(LucidError):

@@ -39,6 +39,8 @@ class Servicer(pb_grpc.SessionsServiceServicer):
     async def GetSession(self, request: pb.GetSessionRequest, context: Any) -> pb.GetSessionResponse:
         if request.session_id == "gone":
             raise Gone(session_id="gone")
+        if request.session_id == "wordy":
+            raise Gone("é" * 4000, path="/ä" * 2000, other="d" * 4000)
         if request.session_id == "bug":
             raise RuntimeError("secret text")
         if request.session_id == "slow":
@@ -111,6 +113,17 @@ async def test_refusals_look_the_same(side: Any, request_: str, metadata: Any, c
         await unary(lambda: stub.GetSession(pb.GetSessionRequest(session_id=request_), metadata=metadata))
     assert (refused.value.code, refused.value.reason) == (code, reason)
     assert "secret text" not in refused.value.message
+
+
+async def test_a_long_refusal_keeps_its_reason(side: Any) -> None:
+    """gRPC turns away trailers of more than 8 KiB by chance: so the text is cut."""
+    stub, _, _ = side
+    for _ in range(50):
+        with pytest.raises(RemoteError) as refused:
+            await unary(lambda: stub.GetSession(pb.GetSessionRequest(session_id="wordy"), metadata=ME))
+        assert refused.value.reason == "SESSION_NOT_FOUND"
+        assert refused.value.message == "é" * 498 + "…"
+        assert refused.value.metadata == {"path": "/ä" * 132 + "/…", "other": "d" * 397 + "…"}
 
 
 async def test_method_without_a_row_is_internal(side: Any) -> None:

@@ -9,13 +9,14 @@ import pytest
 from playwright.async_api import Page, expect
 
 from tests.fakes.model_server import ModelServer, Say
+from tests.grounds.length import rounds
 from tests.grounds.page_user import Card, PageUser, cards_of, flat
 from tests.grounds.product import Product, StartProduct
 from tests.grounds.rest import Rest
 from tests.grounds.wire import Wire, wire_to
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
-REFRESHES = 50
+REFRESHES = rounds(20, 50)
 CUTS = 3
 # The last of them fall into the closing answer.
 IN_THE_ANSWER = 10
@@ -57,7 +58,7 @@ def environment(model: ModelServer) -> dict[str, str]:
     }
 
 
-async def test_fifty_refreshes(start_product: StartProduct, page: Page) -> None:
+async def test_refreshes_at_random_moments(start_product: StartProduct, page: Page) -> None:
     rng, worker = random.Random(SEED), Worker()
     with ModelServer(worker) as model:
         product = start_product(env=environment(model))

@@ -58,12 +58,12 @@ async def test_a_repository_that_is_not_there_makes_no_session(ground: Ground) -
 async def test_a_token_that_is_revoked_gives_a_red_card(ground: Ground, when: str) -> None:
     """The card says that the account has to be connected again; no stack trace, no model call, no pull request."""
     assert save(ground, ground.canary.token).status == 200
+    # The first request is that of the session's creation. (A session of a case before may still copy its repository.)
+    first = len(ground.github.api_requests)
     if when == "before the gate":
-        # The first request is that of the session's creation.
-        first = len(ground.github.api_requests)
         ground.github.while_api = lambda: revoke(ground) if len(ground.github.api_requests) > first + 1 else None
     else:
-        ground.github.before_git = lambda: revoke(ground)
+        ground.github.before_git = lambda: revoke(ground) if len(ground.github.api_requests) > first else None
     body = {"task": "Mend it.", "repoUrl": f"{ground.github.url}/ada/tea", "model": MODEL}
     made = ground.rest.post("/sessions", body)
     assert made.status == 200, made.text

@@ -13,11 +13,12 @@ from lucid.sessions.v1.event_pb2 import CHANNEL_STDOUT, CHANNEL_THOUGHT, Command
 from services.rpc.status import RemoteError
 from tests.fakes.model_server import ModelServer, Say
 from tests.fakes.viewer import Viewer
+from tests.grounds.length import rounds
 from tests.grounds.person import Person, turn_ended
 from tests.grounds.product import StartProduct
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
-KILLS = 10
+KILLS = rounds(4, 10)
 LEASE_SECONDS = 5.0
 
 

@@ -10,6 +10,7 @@ from lucid.sessions.v1.event_pb2 import CHANNEL_STDOUT, CommandCompleted, Frame,
 
 from tests.fakes.model_server import ModelServer, Say
 from tests.fakes.viewer import Viewer
+from tests.grounds.length import rounds
 from tests.grounds.person import Person, turn_ended
 from tests.grounds.product import Product, StartProduct
 
@@ -36,8 +37,17 @@ def kill(product: Product) -> None:
     product.kill9("sandbox")
 
 
-@pytest.mark.parametrize("ends", [(kill, kill, kill), (terminate,)], ids=["kill -9", "SIGTERM"])
-@pytest.mark.parametrize("backend", ["bubblewrap", pytest.param("docker", marks=pytest.mark.docker)])
+DOCKER = pytest.mark.docker
+CASES = [
+    pytest.param("bubblewrap", (kill, kill, kill), id="bubblewrap-kill -9"),
+    pytest.param("docker", (terminate,), id="docker-SIGTERM", marks=DOCKER),
+    # What differs between the two ways is seen in tests/contract/launchers/test_restart.py.
+    pytest.param("docker", (kill, kill, kill), id="docker-kill -9", marks=DOCKER),
+    pytest.param("bubblewrap", (terminate,), id="bubblewrap-SIGTERM"),
+]
+
+
+@pytest.mark.parametrize(("backend", "ends"), CASES[: rounds(2, 4)])
 async def test_a_session_does_not_notice_that_its_sandbox_service_is_restarted(
     start_product: StartProduct,
     request: pytest.FixtureRequest,

@@ -95,15 +95,25 @@ class Person:
             await self._client.resolve(self._session, request, option)
 
     async def _rest(self) -> None:
-        """Until the agent has nothing to do and both watchers have seen all of it."""
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        """Until the agent has nothing to do and both watchers have seen all of it.
+
+        Work may be slow on a machine that has much to do. TimeoutError where nothing comes any more.
+        """
+        loop, so_far = asyncio.get_running_loop(), [-1]
+        async with asyncio.timeout(PATIENCE_SECONDS) as patience:
             while True:
                 found = await self._client.get(self._session)
-                seen = all(watcher.last_seq == found.last_seq for watcher in self._watchers)
-                if seen and found.state in RESTING and not await asyncio.to_thread(self._world.wants, self._session):
+                seen = [watcher.last_seq for watcher in self._watchers]
+                if so_far != [found.last_seq, *seen]:
+                    so_far = [found.last_seq, *seen]
+                    patience.reschedule(loop.time() + PATIENCE_SECONDS)
+                elif set(seen) == {found.last_seq} and found.state in RESTING and not await self._wants():
                     break
                 await asyncio.sleep(0.5)
         self._client.records.write("settled", watchers=[watcher.name for watcher in self._watchers])
+
+    async def _wants(self) -> bool:
+        return await asyncio.to_thread(self._world.wants, self._session)
 
     async def _pause(self, least: float, most: float) -> None:
         await asyncio.sleep(self._random.uniform(least, most))

@@ -29,7 +29,7 @@ WORKERS = 3
 PEOPLE = 20
 SECONDS_PER_FAULT = 3.5
 POINT_SECONDS = 2.0
-SETTLE_SECONDS = 240.0
+SETTLE_SECONDS = 600.0
 WEIGHTS = {"kill": 34, "pause": 22, "cut": 22, "storage": 7, "redis": 9, "sandbox": 6}
 POINTS = (
     *("claimed", "storing-turn-start", "sandbox-create", "model", "model-answering", "model-answered", "storing-call"),
@@ -42,8 +42,9 @@ POINTS = (
 class Storm:
     """One run. `seed` decides who does what and what breaks; the moments are the machine's."""
 
-    def __init__(self, world: World, seconds: float, seed: int) -> None:
+    def __init__(self, world: World, seconds: float, seed: int, people: int = PEOPLE) -> None:
         self.world = world
+        self._people = people
         self.breakage = Breakage(world)
         self.faults: Counter[str] = Counter()
         self._ends = time.monotonic() + seconds
@@ -53,7 +54,7 @@ class Storm:
 
     async def run(self) -> None:
         """To the end of its time, and until everybody has what they asked for."""
-        people = [asyncio.create_task(self._person(number)) for number in range(PEOPLE)]
+        people = [asyncio.create_task(self._person(number)) for number in range(self._people)]
         while time.monotonic() < self._ends:
             await asyncio.sleep(self._random.expovariate(1 / SECONDS_PER_FAULT))
             self._start_fault()
@@ -109,11 +110,11 @@ class Storm:
         return name in self.world.workers and any(worker.answers for worker in others)
 
 
-async def storm(seconds: float, seed: int, longest_takeover: float, keep: Path | None) -> int:
+async def storm(seconds: float, seed: int, longest_takeover: float, keep: Path | None, people: int) -> int:
     """Runs and judges; the exit code."""
     began = time.monotonic()
     async with World(LEASE_SECONDS, WORKERS) as world:
-        run = Storm(world, seconds, seed)
+        run = Storm(world, seconds, seed, people)
         try:
             await run.run()
             await no_orphans(world)
@@ -141,13 +142,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.faults.storm")
     parser.add_argument("--seconds", type=float, default=1200.0)
     parser.add_argument("--seed", type=int, default=0, help="0 = another one each time; it is printed")
+    parser.add_argument("--people", type=int, default=PEOPLE, help="at work at any time")
     parser.add_argument("--takeover", type=float, default=LONGEST_TAKEOVER, help="longest, 99 of 100, in seconds")
     parser.add_argument("--keep", type=Path, help="a folder for records, log and the processes' own logs")
     given = parser.parse_args()
     seed = given.seed or random.SystemRandom().randrange(1, 1_000_000)
     sys.stdout.write(f"storm: {given.seconds:.0f} s, seed {seed}\n")
     sys.stdout.flush()
-    return uvloop.run(storm(given.seconds, seed, given.takeover, given.keep))
+    return uvloop.run(storm(given.seconds, seed, given.takeover, given.keep, given.people))
 
 
 if __name__ == "__main__":

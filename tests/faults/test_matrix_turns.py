@@ -1,9 +1,13 @@
-"""The fault matrix, first part: each point of a turn's way, from the claim to its last event."""
+"""The fault matrix, first part: each point of a turn's way, from the claim to its last event.
+
+The short form has every kill and half of the other faults: 69 cases of 99 in both parts.
+"""
 
 import pytest
 
 from tests.faults.case import run_case, work
 from tests.faults.conftest import Stage
+from tests.grounds.length import every_other
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(150)]
 ALL = ("kill", "pause", "cut", "storage")
@@ -29,9 +33,10 @@ POINTS = {
     "storing-turn-end": ("kill", "pause", "cut", "unanswered"),
     "stored-turn-end": ("kill", "storage"),
 }
-CASES = [pytest.param(point, fault, id=f"{point}-{fault}") for point, faults in POINTS.items() for fault in faults]
+TABLE = [(point, fault) for point, faults in POINTS.items() for fault in faults]
+CASES = every_other(TABLE, lambda case: case[1] == "kill")
 
 
-@pytest.mark.parametrize(("point", "fault"), CASES)
+@pytest.mark.parametrize(("point", "fault"), CASES, ids=["-".join(case) for case in CASES])
 def test_nothing_is_lost_doubled_or_left(stage: Stage, point: str, fault: str) -> None:
     stage.run(run_case(stage.world, point, fault, work))

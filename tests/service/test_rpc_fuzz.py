@@ -27,9 +27,10 @@ from services.sessions.client import SessionsClient
 from tests.fakes.github import GitHubStandIn
 from tests.grounds.canary import Canary
 from tests.grounds.fuzzing import Chance
+from tests.grounds.length import rounds
 from tests.grounds.product import SECRETS, Product, StartProduct
 
-CALLS = int(os.environ.get("FUZZ_CALLS", "200"))
+CALLS = int(os.environ.get("FUZZ_CALLS", rounds(100, 500)))
 AT_ONCE = 48
 GROWTH = 64 * 1024 * 1024
 UNARY_SECONDS, STREAM_SECONDS = 30.0, 0.1

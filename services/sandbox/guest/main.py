@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 from typing import Any
 
@@ -19,6 +20,7 @@ LOG = "helper.log"
 def main(build: str) -> None:
     """The entry point. `build` tells this bundle from others."""
     os.umask(0o022)
+    _heed_signals()
     sys.setswitchinterval(0.0005)
     first = _first_frame()
     if first is None:
@@ -43,6 +45,15 @@ def _first_frame() -> tuple[int, dict[str, Any]] | None:
         for stream, kind, payload in parser.feed(data):
             if kind == REQUEST:
                 return stream, unpack(payload)[0]
+
+
+def _heed_signals() -> None:
+    """What whoever started the product ignores (nohup: HUP, a script's `&`: INT and QUIT) no command could be sent."""
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    # Of a broken pipe Python itself is told as an error; what it starts has the usual way.
+    for number in set(signal.Signals) - {signal.SIGPIPE}:
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def _let_go(state: str) -> None:

@@ -13,6 +13,7 @@ from services.rpc.errors import LucidError
 from services.rpc.ids import new_id
 from services.sandbox.client import SandboxClient
 from tests.contract.launchers.conftest import KEY, OWNER, SECRET, Bench, Ran, settings_for
+from tests.grounds.length import rounds
 from tests.grounds.sandbox_process import SandboxProcess
 
 pytestmark = pytest.mark.timeout(180)
@@ -68,7 +69,7 @@ def numbered(ran: Ran) -> bytes:
     return b"".join(b"line %d\n" % number for number in range(1, last + 1)) + b"end %d\n" % last
 
 
-@pytest.mark.parametrize(("how", "times"), [(signal.SIGKILL, 10), (signal.SIGTERM, 3)])
+@pytest.mark.parametrize(("how", "times"), [(signal.SIGKILL, rounds(4, 10)), (signal.SIGTERM, rounds(2, 3))])
 async def test_a_command_goes_on_while_services_come_and_go(
     process: SandboxProcess, bench: Bench, how: signal.Signals, times: int
 ) -> None:

@@ -1,13 +1,15 @@
 """What is done to a command that runs: bytes for its standard input, signals."""
 
 import asyncio
+import signal as signals
+from pathlib import Path
 from typing import Any
 
 import pytest
 from lucid.sandbox.v1 import commands_pb2 as cpb
 
 from services.rpc.status import RemoteError
-from tests.contract.launchers.conftest import Bench, Ran
+from tests.contract.launchers.conftest import Bench, Ran, sandbox_on, settings_for
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -103,6 +105,20 @@ async def test_a_signal_comes_once(shared: Bench, name: str) -> None:
     ran = await running
     assert ran.output.splitlines()[-1] in (b"1", b"2")
     assert ran.output.count(b"got") == int(ran.output.splitlines()[-1])
+
+
+async def test_a_signal_that_the_service_was_started_to_ignore(tmp_path: Path) -> None:
+    """As under nohup, or in the background of a script."""
+    kept = {number: signals.signal(number, signals.SIG_IGN) for number in (signals.SIGHUP, signals.SIGQUIT)}
+    try:
+        async with sandbox_on(settings_for("bubblewrap", tmp_path)) as bench:
+            key = bench.key()
+            running = await started(bench, "trap 'echo got; exit' HUP QUIT; echo on; while :; do sleep 0.02; done", key)
+            assert await signal(bench, key, "HUP", "once") >= 1
+            assert b"got\n" in (await running).output
+    finally:
+        for number, handler in kept.items():
+            signals.signal(number, handler)
 
 
 async def test_killed_by_a_signal(shared: Bench) -> None:

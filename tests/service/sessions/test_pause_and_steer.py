@@ -319,7 +319,8 @@ async def test_a_stop_ends_everything_once_whoever_dies(fresh: Callable[[], str]
 
     async def check(played: Stage, person: Ports) -> None:
         is_whole(events := await played.events(person))
-        assert len(played.model.requests) <= 2
+        # One may be lost with its owner, and one begin before the stop that comes with a command's end is heard.
+        assert len(played.model.requests) <= 3
         ends = [event.turn_completed.outcome for event in events if event.HasField("turn_completed")]
         assert ends == [TurnCompleted.OUTCOME_INTERRUPTED]
         assert taken(events) == []

@@ -23,9 +23,10 @@ from services.sessions.agent.journal import Journal
 from services.sessions.domain.models import Lease
 from services.sessions.store.live import MAX_BUFFERED
 from tests.fakes.viewer import Viewer
+from tests.grounds.length import rounds
 from tests.service.sessions.conftest import Ground
 
-CUTS = 2000
+CUTS = rounds(500, 2000)
 
 
 async def owner(ground: Ground) -> Journal:
