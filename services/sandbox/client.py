@@ -1,12 +1,13 @@
 """The sandbox service as other services call it."""
 
-from collections.abc import AsyncGenerator, AsyncIterable
+from collections.abc import AsyncGenerator
 from typing import Any, TypeVar
 
 import grpc
 from lucid.sandbox.v1 import commands_pb2 as cpb
 from lucid.sandbox.v1 import files_pb2 as fpb
 from lucid.sandbox.v1 import images_pb2, pool_pb2, sandbox_pb2_grpc
+from lucid.sandbox.v1 import lifecycle_pb2 as lpb
 from lucid.sandbox.v1 import sandbox_pb2 as pb
 from lucid.sandbox.v1 import snapshots_pb2 as spb
 
@@ -18,6 +19,7 @@ from services.rpc.status import from_rpc_error
 CALL_SECONDS = 30.0
 QUEUE_SECONDS = 1800.0
 LONG_SECONDS = 180.0
+PACK_SECONDS = 900.0
 Response = TypeVar("Response")
 
 
@@ -58,20 +60,17 @@ class SandboxClient:
         """See the proto."""
         return await unary(lambda: self._stub.DeleteSandbox(request, timeout=LONG_SECONDS, metadata=self._metadata))
 
-    async def run_command(self, request: pb.RunCommandRequest) -> AsyncGenerator[pb.RunCommandResponse, None]:
+    def run_command(self, request: pb.RunCommandRequest) -> AsyncGenerator[pb.RunCommandResponse, None]:
         """See the proto. A broken stream is taken up again from the last byte that came; Started comes once."""
-        async for response in resumed(self._stub.RunCommand, request, self._metadata):
-            yield response
+        return resumed(self._stub.RunCommand, request, self._metadata)
 
-    async def attach_command(self, request: cpb.AttachCommandRequest) -> AsyncGenerator[pb.AttachCommandResponse, None]:
+    def attach_command(self, request: cpb.AttachCommandRequest) -> AsyncGenerator[pb.AttachCommandResponse, None]:
         """See the proto. Resumed as `run_command` is."""
-        async for response in resumed(self._stub.AttachCommand, request, self._metadata):
-            yield response
+        return resumed(self._stub.AttachCommand, request, self._metadata)
 
-    async def open_terminal(self, request: cpb.OpenTerminalRequest) -> AsyncGenerator[cpb.OpenTerminalResponse, None]:
+    def open_terminal(self, request: cpb.OpenTerminalRequest) -> AsyncGenerator[cpb.OpenTerminalResponse, None]:
         """See the proto. Resumed as `run_command` is."""
-        async for response in resumed(self._stub.OpenTerminal, request, self._metadata):
-            yield response
+        return resumed(self._stub.OpenTerminal, request, self._metadata)
 
     async def write_stdin(self, request: cpb.WriteStdinRequest) -> cpb.WriteStdinResponse:
         """See the proto."""
@@ -138,8 +137,9 @@ class SandboxClient:
         current.CopyFrom(request)
         end, attempt = 0, 0
         while True:
+            call = self._stub.DownloadFile(current, metadata=self._metadata)
             try:
-                async for response in self._stub.DownloadFile(current, metadata=self._metadata):
+                async for response in call:
                     attempt = 0
                     if response.HasField("file"):
                         if end:
@@ -153,6 +153,8 @@ class SandboxClient:
                 refusal = from_rpc_error(error)
                 if refusal.reason != "UNAVAILABLE" or attempt == RETRY_ATTEMPTS:
                     raise refusal from error
+            finally:
+                call.cancel()
             if end and current.offset >= end:
                 return
             if end:
@@ -180,23 +182,18 @@ class SandboxClient:
         """See the proto."""
         return await unary(lambda: self._stub.RemoveFile(request, timeout=LONG_SECONDS, metadata=self._metadata))
 
-    async def search_files(self, request: fpb.SearchFilesRequest) -> AsyncGenerator[fpb.SearchFilesResponse, None]:
+    def search_files(self, request: fpb.SearchFilesRequest) -> AsyncGenerator[fpb.SearchFilesResponse, None]:
         """See the proto. Not tried again in the middle: the matches so far would come twice."""
         call = self._stub.SearchFiles(request, timeout=LONG_SECONDS, metadata=self._metadata)
-        async for response in _streamed(call):
-            yield response
+        return _streamed(call)
 
-    async def watch_files(self, request: fpb.WatchFilesRequest) -> AsyncGenerator[fpb.WatchFilesResponse, None]:
+    def watch_files(self, request: fpb.WatchFilesRequest) -> AsyncGenerator[fpb.WatchFilesResponse, None]:
         """See the proto. A break is the caller's to mend, who has to list the files anew."""
-        async for response in _streamed(self._stub.WatchFiles(request, metadata=self._metadata)):
-            yield response
+        return _streamed(self._stub.WatchFiles(request, metadata=self._metadata))
 
-    async def export_archive(
-        self, request: fpb.ExportArchiveRequest
-    ) -> AsyncGenerator[fpb.ExportArchiveResponse, None]:
+    def export_archive(self, request: fpb.ExportArchiveRequest) -> AsyncGenerator[fpb.ExportArchiveResponse, None]:
         """See the proto."""
-        async for response in _streamed(self._stub.ExportArchive(request, metadata=self._metadata)):
-            yield response
+        return _streamed(self._stub.ExportArchive(request, metadata=self._metadata))
 
     async def import_archive(self, request: fpb.ImportArchiveRequest) -> fpb.ImportArchiveResponse:
         """See the proto."""
@@ -210,22 +207,73 @@ class SandboxClient:
         """See the proto."""
         return await unary(lambda: self._stub.ListSnapshots(request, timeout=LONG_SECONDS, metadata=self._metadata))
 
-    async def diff_snapshots(
-        self, request: spb.DiffSnapshotsRequest
-    ) -> AsyncGenerator[spb.DiffSnapshotsResponse, None]:
+    def diff_snapshots(self, request: spb.DiffSnapshotsRequest) -> AsyncGenerator[spb.DiffSnapshotsResponse, None]:
         """See the proto. Raises RemoteError also for a stream that broke off: it is asked for again from the start."""
-        call = self._stub.DiffSnapshots(request, metadata=self._metadata)
-        try:
-            async for response in call:
-                yield response
-        except grpc.RpcError as error:
-            raise from_rpc_error(error) from error
-        finally:
-            call.cancel()
+        return _streamed(self._stub.DiffSnapshots(request, metadata=self._metadata))
 
     async def restore_snapshot(self, request: spb.RestoreSnapshotRequest) -> spb.RestoreSnapshotResponse:
         """See the proto."""
         return await unary(lambda: self._stub.RestoreSnapshot(request, timeout=LONG_SECONDS, metadata=self._metadata))
+
+    async def pause_sandbox(self, request: lpb.PauseSandboxRequest) -> lpb.PauseSandboxResponse:
+        """See the proto."""
+        return await unary(lambda: self._stub.PauseSandbox(request, timeout=CALL_SECONDS, metadata=self._metadata))
+
+    async def resume_sandbox(self, request: lpb.ResumeSandboxRequest) -> lpb.ResumeSandboxResponse:
+        """See the proto."""
+        return await unary(lambda: self._stub.ResumeSandbox(request, timeout=LONG_SECONDS, metadata=self._metadata))
+
+    async def hibernate_sandbox(self, request: lpb.HibernateSandboxRequest) -> lpb.HibernateSandboxResponse:
+        """See the proto."""
+        return await unary(lambda: self._stub.HibernateSandbox(request, timeout=PACK_SECONDS, metadata=self._metadata))
+
+    async def restart_sandbox(self, request: lpb.RestartSandboxRequest) -> lpb.RestartSandboxResponse:
+        """See the proto."""
+        return await unary(lambda: self._stub.RestartSandbox(request, timeout=LONG_SECONDS, metadata=self._metadata))
+
+    async def keep_alive(self, request: lpb.KeepAliveRequest) -> lpb.KeepAliveResponse:
+        """See the proto."""
+        return await unary(lambda: self._stub.KeepAlive(request, timeout=CALL_SECONDS, metadata=self._metadata))
+
+    async def create_checkpoint(self, request: lpb.CreateCheckpointRequest) -> lpb.CreateCheckpointResponse:
+        """See the proto."""
+        return await unary(lambda: self._stub.CreateCheckpoint(request, timeout=PACK_SECONDS, metadata=self._metadata))
+
+    async def list_checkpoints(self, request: lpb.ListCheckpointsRequest) -> lpb.ListCheckpointsResponse:
+        """See the proto."""
+        return await unary(lambda: self._stub.ListCheckpoints(request, timeout=CALL_SECONDS, metadata=self._metadata))
+
+    async def restore_checkpoint(self, request: lpb.RestoreCheckpointRequest) -> lpb.RestoreCheckpointResponse:
+        """See the proto."""
+        return await unary(lambda: self._stub.RestoreCheckpoint(request, timeout=PACK_SECONDS, metadata=self._metadata))
+
+    async def list_transitions(self, request: lpb.ListTransitionsRequest) -> lpb.ListTransitionsResponse:
+        """See the proto."""
+        return await unary(lambda: self._stub.ListTransitions(request, timeout=CALL_SECONDS, metadata=self._metadata))
+
+    async def read_checkpoint(
+        self, request: lpb.ReadCheckpointRequest
+    ) -> AsyncGenerator[lpb.ReadCheckpointResponse, None]:
+        """See the proto. A stream that breaks off is taken up again from the byte that comes next."""
+        current = lpb.ReadCheckpointRequest()
+        current.CopyFrom(request)
+        attempt = 0
+        while True:
+            call = self._stub.ReadCheckpoint(current, metadata=self._metadata)
+            try:
+                async for response in call:
+                    attempt = 0
+                    current.from_offset += len(response.data)
+                    yield response
+                return
+            except grpc.RpcError as error:
+                refusal = from_rpc_error(error)
+                if refusal.reason != "UNAVAILABLE" or attempt == RETRY_ATTEMPTS:
+                    raise refusal from error
+            finally:
+                call.cancel()
+            await backoff(attempt)
+            attempt += 1
 
     async def get_status(self, request: pb.GetStatusRequest) -> pb.GetStatusResponse:
         """See the proto."""
@@ -273,8 +321,9 @@ async def resumed(method: Any, request: Any, metadata: Metadata) -> AsyncGenerat
     is_started = False
     attempt = 0
     while True:
+        call = method(current, metadata=metadata)
         try:
-            async for response in method(current, metadata=metadata):
+            async for response in call:
                 attempt = 0
                 if response.HasField("output"):
                     current.from_offset = response.output.offset + len(response.output.data)
@@ -287,14 +336,18 @@ async def resumed(method: Any, request: Any, metadata: Metadata) -> AsyncGenerat
             # A refusal with a reason of its own is an answer; only a transport that failed is tried again.
             if refusal.reason != "UNAVAILABLE" or attempt == RETRY_ATTEMPTS:
                 raise refusal from error
+        finally:
+            call.cancel()  # who stops reading uses the sandbox no more
         await backoff(attempt)
         attempt += 1
 
 
-async def _streamed(call: AsyncIterable[Response]) -> AsyncGenerator[Response, None]:
+async def _streamed(call: Any) -> AsyncGenerator[Any, None]:
     """The answers of a stream. Raises RemoteError."""
     try:
         async for response in call:
             yield response
     except grpc.RpcError as error:
         raise from_rpc_error(error) from error
+    finally:
+        call.cancel()

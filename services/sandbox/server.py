@@ -5,7 +5,7 @@ import contextlib
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import grpc
@@ -26,14 +26,19 @@ from services.sandbox.backends.gate import GateRelay
 from services.sandbox.backends.launchers import Launchers
 from services.sandbox.backends.pool import WarmPool
 from services.sandbox.backends.run_folder import RunFolders
+from services.sandbox.backends.shelf import CheckpointShelf
 from services.sandbox.backends.toolbox import DEFAULT_SOURCE
+from services.sandbox.backends.uses import Uses
+from services.sandbox.domain.lifecycle import Ladder
 from services.sandbox.domain.network import NetworkChoice, NetworkMode
-from services.sandbox.ports import Ports
+from services.sandbox.ports import Clock, Lives, Ports
 from services.sandbox.servicer import SandboxServicer
 from services.sandbox.settings import Settings
 from services.sandbox.store.database import migrate, open_database
+from services.sandbox.store.lives import SqlLives
 from services.sandbox.store.sql import SqlSandboxStore
 from services.sandbox.store.warm import SqlWarmStore
+from services.sandbox.usecases.climb_down import TRANSITIONS_KEPT, climb_down
 from services.sandbox.usecases.reconcile import find_again, reconcile
 from services.storage.database import Database
 
@@ -45,8 +50,20 @@ _FILES_TO_LOOK_AT = {
 _COMMANDS_TO_LOOK_AT = {"AttachCommand", "ListCommands", "ReadCommandLog"}
 _OF_SANDBOXES = {"ListSandboxes", "WatchSandboxes", "GetStats"}
 _TERMINALS = {"OpenTerminal", "WriteTerminal", "ResizeTerminal", "CloseTerminal", "ListTerminals"}
-_USER = frozenset({"GetSandbox", *_OF_SANDBOXES, *_FILES_TO_LOOK_AT, *_COMMANDS_TO_LOOK_AT, *_TERMINALS})
+_USER = frozenset(
+    {
+        "GetSandbox",
+        "ListCheckpoints",
+        "ReadCheckpoint",
+        *_OF_SANDBOXES,
+        *_FILES_TO_LOOK_AT,
+        *_COMMANDS_TO_LOOK_AT,
+        *_TERMINALS,
+    }
+)
 LAST_LOOK_SECONDS = 1.0
+TRIM_EVERY = timedelta(hours=6)
+SHORTEST_LOOK = 0.1
 log = get_logger(__name__)
 
 
@@ -66,17 +83,22 @@ class UtcClock:
         return datetime.now(UTC)
 
 
+UTC_CLOCK = UtcClock()
+
+
 @dataclass(frozen=True)
 class _Parts:
     database: Database
     fleet: SandboxFleet
     ports: Ports
     pool: WarmPool
+    look_every: float
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def start(self) -> None:
         await migrate(self.database)
         self.tasks.add(asyncio.create_task(find_again(self.ports)))
+        self.tasks.add(asyncio.create_task(_keep_looking(self.ports, self.look_every)))
         try:
             await self.ports.fleet.confinement()
             removed = await reconcile(self.ports)
@@ -95,21 +117,54 @@ class _Parts:
         await asyncio.gather(*self.tasks, return_exceptions=True)
         await self.pool.stop()
         await self.fleet.close()
+        with contextlib.suppress(LucidError, OSError):  # without its database it goes all the same
+            await self.ports.lives.touch(self.fleet.take_uses())
         await self.database.dispose()
 
 
+async def _keep_looking(ports: Ports, longest: float) -> None:
+    rungs = (ports.ladder.pause_after, ports.ladder.idle_timeout, ports.ladder.retention)
+    seconds = max(SHORTEST_LOOK, min([longest, *(rung.total_seconds() / 4 for rung in rungs if rung)]))
+    trimmed = ports.clock.now()
+    while True:
+        await asyncio.sleep(seconds)
+        try:
+            await climb_down(ports)
+            if ports.clock.now() - trimmed > TRIM_EVERY:
+                trimmed = ports.clock.now()
+                await ports.lives.trim(trimmed - TRANSITIONS_KEPT)
+        except Exception as error:  # the next look may do better
+            log.error("a look at the sandboxes failed", exc_info=error)
+
+
 async def build(
-    settings: Settings, connect: Callable[[str], grpc.aio.Channel], egress: EgressProxy | None = None
+    settings: Settings,
+    connect: Callable[[str], grpc.aio.Channel],
+    clock: Clock = UTC_CLOCK,
+    egress: EgressProxy | None = None,
 ) -> Service:
-    """The service, not yet started. It calls no other service, so `connect` is not used. `egress`: another one."""
+    """The service, not yet started. It calls no other service, so `connect` is not used."""
     instance = await asyncio.to_thread(_instance, settings.data_dir)
     database = open_database(settings.database)
-    fleet = await asyncio.to_thread(_fleet, settings, instance, egress or EgressProxy())
-    store, clock = SqlSandboxStore(database), UtcClock()
+    lives = SqlLives(database)
+    fleet = await asyncio.to_thread(_fleet, settings, instance, lives, clock, egress or EgressProxy())
     pool = WarmPool(SqlWarmStore(database, instance), fleet, clock, settings.pool_size)
-    ports = Ports(store=store, fleet=fleet, clock=clock, pool=pool, network=settings.network)
+    ports = Ports(
+        store=SqlSandboxStore(database),
+        fleet=fleet,
+        clock=clock,
+        pool=pool,
+        lives=lives,
+        shelf=CheckpointShelf(settings.data_dir.resolve()),
+        network=settings.network,
+        ladder=Ladder(
+            pause_after=timedelta(seconds=settings.pause_after),
+            idle_timeout=timedelta(seconds=settings.idle_timeout),
+            retention=timedelta(days=settings.retention),
+        ),
+    )
     _say_what_may_be_reached(settings.network)
-    parts = _Parts(database, fleet, ports, pool)
+    parts = _Parts(database, fleet, ports, pool, settings.look_every)
     return Service(
         name="sandbox",
         service_names=(SERVICE.full_name,),
@@ -132,7 +187,7 @@ def _say_what_may_be_reached(network: NetworkChoice) -> None:
         log.warning("no host is allowed to sandboxes: EGRESS_REGISTRIES and EGRESS_HOSTS are empty")
 
 
-def _fleet(settings: Settings, instance: str, egress: EgressProxy) -> SandboxFleet:
+def _fleet(settings: Settings, instance: str, lives: Lives, clock: Clock, egress: EgressProxy) -> SandboxFleet:
     docker = DockerLauncher(
         DockerOptions(
             socket_path=settings.docker_socket,
@@ -152,10 +207,11 @@ def _fleet(settings: Settings, instance: str, egress: EgressProxy) -> SandboxFle
     limits = settings.starts_at_once, settings.sandbox_limit
     relay = GateRelay(settings.gate, settings.internal_api_key)
     data_dir = settings.data_dir.resolve()
+    control, uses = ControlSockets(data_dir), Uses(data_dir, clock)
     trust = read_trust(settings.ca_file)
     folders = RunFolders(data_dir, trust.files)
     doors = Doorways(relay, egress, trust)
-    return SandboxFleet(launchers, doors, folders, ControlSockets(data_dir), settings.output_limit, limits)
+    return SandboxFleet(launchers, doors, folders, control, lives, uses, clock, settings.output_limit, limits)
 
 
 def _instance(data_dir: Path) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from services.sandbox.domain.limits import Limits, size_of
 from services.sandbox.domain.network import NOTHING_ALLOWED, HostRule, NetworkChoice, NetworkMode, host_rule
 
+LONGEST = 1e8
 UNITS = {"b": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
 LONGEST_OUTPUT = 4 * 1024**3
 POOL_SIZE = 1
@@ -25,6 +26,8 @@ class Settings:
     `images`: those that may be asked for besides `image`; `*` in one stands for any characters. `toolbox_image`: what
     the toolbox is made of; empty: `image`, else the one of our recipe.
     `pool_size`: sandboxes made beforehand. `starts_at_once`, `sandbox_limit`: what is beyond waits (limit 0 = none).
+    `pause_after`, `idle_timeout` (seconds) and `retention` (days) since the last use of a sandbox; 0 = never.
+    `look_every`: most seconds between two looks at all sandboxes.
     """
 
     session_secret: str = field(repr=False)
@@ -47,6 +50,10 @@ class Settings:
     container_prefix: str = "lucid-sandbox-"
     workspace: str = "/workspace"
     docker_socket: str = "/var/run/docker.sock"
+    pause_after: float = 120.0
+    idle_timeout: float = 1800.0
+    retention: float = 14.0
+    look_every: float = 10.0
     network: NetworkChoice = NOTHING_ALLOWED
     ca_file: str = ""
     pool_size: int = 0
@@ -83,6 +90,9 @@ class Settings:
             pool_size=_number(env, "SANDBOX_POOL_SIZE", POOL_SIZE, 0),
             starts_at_once=_number(env, "SANDBOX_STARTS_AT_ONCE", cls.starts_at_once, 1),
             sandbox_limit=_number(env, "SANDBOX_LIMIT", _limit_by_memory(), 0),
+            pause_after=_duration(env, "SANDBOX_PAUSE_AFTER", cls.pause_after),
+            idle_timeout=_duration(env, "SANDBOX_IDLE_TIMEOUT", cls.idle_timeout),
+            retention=_duration(env, "SANDBOX_RETENTION", cls.retention),
             docker_socket=_socket(env.get("DOCKER_HOST") or f"unix://{cls.docker_socket}"),
             network=_network(env),
             ca_file=env.get("SANDBOX_CA_FILE", ""),
@@ -145,6 +155,19 @@ def _backend(name: str) -> str:
         msg = f"SANDBOX_BACKEND is {name!r}; it can be {', '.join(BACKENDS)}"
         raise ValueError(msg)
     return name
+
+
+def _duration(env: Mapping[str, str], name: str, default: float) -> float:
+    """0 = never."""
+    given = env.get(name) or str(default)
+    try:
+        value = float(given)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < LONGEST:
+        msg = f"{name} is {given!r}; it is a number, 0 or more"
+        raise ValueError(msg)
+    return value
 
 
 def _network(env: Mapping[str, str]) -> NetworkChoice:

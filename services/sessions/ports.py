@@ -17,9 +17,11 @@ from services.sessions.domain.work import (
     FileContent,
     FileEdit,
     Gate,
+    Happened,
     LogPart,
     Push,
     Restored,
+    RestoredWork,
     Snapshot,
     Surroundings,
 )
@@ -59,6 +61,12 @@ class EventStore(Protocol):
 
     async def find(self, session_id: str, key: str) -> Event | None:
         """The event stored under a key."""
+
+    async def cursor(self, name: str) -> int:
+        """How far what another service tells in order was read; 0 at the beginning."""
+
+    async def move_cursor(self, name: str, before: int, number: int) -> None:
+        """Goes on from `before`; nothing where another replica has moved it since."""
 
     async def count_active(self) -> int:
         """How many sessions have a turn open."""
@@ -190,6 +198,12 @@ class Workspace(Protocol):
 
     async def restore(self, record: SessionRecord, key: str, path: str, tree: str) -> Restored:
         """Makes the files those of a tree at most once per key."""
+
+    async def restore_checkpoint(self, record: SessionRecord, key: str, checkpoint_id: str) -> RestoredWork:
+        """Applies what was saved of the work to fresh clones, at most once per key."""
+
+    async def happened(self, after: int) -> tuple[list[Happened], int]:
+        """What happened to the sandboxes of all sessions, beyond a number, in order; and the highest number of all."""
 
     async def delete(self, record: SessionRecord) -> None:
         """Removes sandbox and workspace. Safe to repeat."""

@@ -11,6 +11,7 @@ from lucid.sessions.v1 import sessions_pb2, sessions_pb2_grpc
 from services.rpc.serving import Access, Service
 from services.sessions.agent.leftovers import Sweeper
 from services.sessions.agent.runner import Runner
+from services.sessions.agent.sandboxes import SandboxNews
 from services.sessions.agent.signals import LocalSignals
 from services.sessions.backends.integrations import IntegrationsForge
 from services.sessions.backends.models import ConfiguredModels
@@ -69,7 +70,7 @@ async def build(settings: Settings, connect: Callable[[str], grpc.aio.Channel], 
     models = parts.models(settings.providers)
     ports = _ports(settings, connect, parts, store, live, signals, models)
     runner = Runner(ports, local, settings.lease_seconds, settings.sessions_at_once)
-    sweeper = Sweeper(ports)
+    sweeper, news = Sweeper(ports), SandboxNews(ports)
 
     warming: list[asyncio.Task[None]] = []
 
@@ -80,6 +81,7 @@ async def build(settings: Settings, connect: Callable[[str], grpc.aio.Channel], 
             replica.start()
         await runner.start()
         await sweeper.start()
+        await news.start()
         # Providers' clients take seconds to load: not at the start, not at the first message either.
         warming.append(asyncio.create_task(models.warm(), name="warm-models"))
 
@@ -92,6 +94,7 @@ async def build(settings: Settings, connect: Callable[[str], grpc.aio.Channel], 
         for task in warming:
             task.cancel()
         await asyncio.gather(*warming, return_exceptions=True)
+        await news.stop()
         await sweeper.stop()
         await runner.stop()
         await models.close()

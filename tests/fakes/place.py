@@ -30,10 +30,12 @@ from services.sessions.domain.work import (
     FileContent,
     FileEdit,
     Gate,
+    Happened,
     LogPart,
     Push,
     ReplaceText,
     Restored,
+    RestoredWork,
     Snapshot,
     ToolFailure,
     Totals,
@@ -41,6 +43,8 @@ from services.sessions.domain.work import (
 from tests.fakes.images import Images
 
 DETACHED = CommandCompleted.REASON_DETACHED
+LISTED = NetworkMode.NETWORK_MODE_LIST
+MADE = Confinement("bubblewrap", "", "/workspace", True, True, LISTED, ("a.example:443",))
 
 
 @dataclass
@@ -58,7 +62,10 @@ class Ran:
 
 @dataclass
 class Place(Images):
-    """Workspace and forge in one. `away`: how many calls cannot reach it; `starts`: keys that really ran."""
+    """Workspace and forge in one. `away`: how many calls cannot reach it; `starts`: keys that really ran.
+
+    `sandbox`: how it comes up; `saved`: what a checkpoint brings back, `brought_back` who asked for it, and which.
+    """
 
     commands: Callable[[str], Ran] = lambda _: Ran(b"ok\n")
     files: dict[str, str] = field(default_factory=dict)
@@ -75,6 +82,10 @@ class Place(Images):
     opened: dict[str, PullRequestChanged] = field(default_factory=dict)
     refuse: ToolFailure | None = None
     hang: bool = False
+    sandbox: Confinement = MADE
+    news: list[Happened] = field(default_factory=list)
+    saved: RestoredWork = RestoredWork("", "", 0, 0, "")  # noqa: RUF009 frozen
+    brought_back: list[tuple[str, str]] = field(default_factory=list)
     _ended: dict[str, CommandEnded] = field(default_factory=dict)
 
     async def _reach(self) -> None:
@@ -87,9 +98,7 @@ class Place(Images):
 
     async def create(self, record: SessionRecord, gate: Gate | None) -> Confinement:
         self.creates += 1
-        return Confinement(
-            "bubblewrap", "", "/workspace", True, True, NetworkMode.NETWORK_MODE_LIST, ("a.example:443",)
-        )
+        return self.sandbox
 
     async def queue_position(self, record: SessionRecord) -> int:
         return 0
@@ -216,6 +225,15 @@ class Place(Images):
         changes = self._changes(self.restored[key], tree)
         totals = Totals(len(changes), sum(c.added for c in changes), sum(c.removed for c in changes))
         return Restored(self.restored[key], tree, "c" * 40, changes, totals, ())
+
+    async def restore_checkpoint(self, record: SessionRecord, key: str, checkpoint_id: str) -> RestoredWork:
+        await self._reach()
+        self.brought_back.append((key, checkpoint_id))
+        return self.saved
+
+    async def happened(self, after: int) -> tuple[list[Happened], int]:
+        last = self.news[-1].number if self.news else 0
+        return [each for each in self.news if each.number > after], last
 
     async def delete(self, record: SessionRecord) -> None:
         self.files.clear()

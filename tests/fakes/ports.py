@@ -47,6 +47,7 @@ class Log:
         self.crash_at = 0
         self.after = False
         self.fenced = False
+        self.cursors: dict[str, int] = {}
         self._keys: dict[str, Event] = {}
 
     async def apply(
@@ -90,6 +91,12 @@ class Log:
 
     async def find(self, session_id: str, key: str) -> Event | None:
         return self._keys.get(key)
+
+    async def cursor(self, name: str) -> int:
+        return self.cursors.get(name, 0)
+
+    async def move_cursor(self, name: str, before: int, number: int) -> None:
+        self.cursors[name] = number
 
     async def load_progress(self, session_id: str) -> dict[tuple[str, int], bytes]:
         return {}
@@ -201,7 +208,7 @@ class World:
 
     async def journal(self) -> Journal:
         """A fresh owner's view of the log, with the base tree taken."""
-        from services.sessions.agent.prepare import _checkpoint
+        from services.sessions.agent.prepare import record_base
         from services.sessions.agent.recovery import take_over
 
         self.live = Live()
@@ -210,5 +217,5 @@ class World:
         await take_over(journal)
         journal.workdir = "teatime"
         if not journal.state.cloned:
-            await _checkpoint(journal)
+            await record_base(journal)
         return journal

@@ -22,6 +22,7 @@ from services.rpc.identity import current_caller
 from services.rpc.ids import new_id
 from services.rpc.serving import Access, Service
 from tests.fakes.changes import Changes
+from tests.fakes.checkpoints import FakeCheckpoints
 
 
 class Refusal(LucidError):
@@ -256,7 +257,7 @@ class FakeSessions(Changes, Fake, spg.SessionsServiceServicer):
         return spb.GetStatusResponse(active_sessions=7)
 
 
-class FakeSandbox(Fake, bpg.SandboxServiceServicer):
+class FakeSandbox(FakeCheckpoints, Fake, bpg.SandboxServiceServicer):
     """Sandboxes by owner, files by path."""
 
     def __init__(self) -> None:

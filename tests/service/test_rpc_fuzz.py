@@ -44,7 +44,8 @@ SERVICES = {
 }
 # Each of these starts processes when it is let in: of the messages (not of the bytes) they get a share.
 SNAPSHOTS = ("CreateSnapshot", "ListSnapshots", "DiffSnapshots", "RestoreSnapshot")
-WORK, WORK_SHARE = ("ListRepositories", "CreateSandbox", "RunCommand", *SNAPSHOTS), 10
+LADDER = ("CreateCheckpoint", "RestoreCheckpoint", "ResumeSandbox", "HibernateSandbox", "RestartSandbox")
+WORK, WORK_SHARE = ("ListRepositories", "CreateSandbox", "RunCommand", *SNAPSHOTS, *LADDER), 10
 TREES = ["", "0" * 40, "4b825dc642cb6eb9a060e54bf8d69288fbee4904"]
 # What removes the ground under the others comes last.
 LAST = ("Delete", "Close")
@@ -210,6 +211,7 @@ def known_words(**more: list[Any]) -> dict[str, list[Any]]:
         "to_tree": TREES[1:],
         "tree": TREES[1:],
         "restore_id": ids("edit", 150),
+        "checkpoint_id": ids("chk_000000000", 9),
         "page_size": few,
         "limit": few,
         "offset": few,

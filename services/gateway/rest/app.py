@@ -6,6 +6,7 @@ from fastapi.middleware.cors import CORSMiddleware
 from services.gateway.rest import (
     accounts,
     chats,
+    checkpoints,
     diffs,
     docs,
     downloads,
@@ -44,7 +45,7 @@ def build_rest(here: Rows) -> FastAPI:
         )
     if here.settings.auth_dev_login:
         app.include_router(accounts.dev_router)
-    of_sessions = (sessions, policy, steering, events, exports, diffs, chats, files, downloads)
+    of_sessions = (sessions, policy, steering, events, exports, checkpoints, diffs, chats, files, downloads)
     for rows in (status, accounts, *of_sessions, integrations, docs):
         app.include_router(rows.router)
     return app

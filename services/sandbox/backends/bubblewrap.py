@@ -139,6 +139,18 @@ class BubblewrapLauncher:
         """See ports.Launcher."""
         return await asyncio.to_thread(self._folders.survey) | await asyncio.to_thread(self._groups.survey)
 
+    async def pause(self, sandbox: Sandbox) -> bool:
+        """See ports.Launcher. There is nothing to pause: what is idle uses no processor, and nothing else is paused."""
+        return False
+
+    async def resume(self, sandbox: Sandbox) -> bool:
+        """See ports.Launcher."""
+        return True
+
+    async def condition(self, sandbox: Sandbox) -> str:
+        """See ports.Launcher. It is its helper's process, and nothing of it is left when that has ended."""
+        return "its process ended"
+
     def _process_limits(self) -> list[str]:
         return process_limits(self._limits, "memory" in self._groups.controllers())
 

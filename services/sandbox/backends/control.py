@@ -24,6 +24,7 @@ READ_SIZE = 256 * 1024
 CONNECT_SECONDS = 5.0
 LOCK_SECONDS = 120.0
 LOCK_PAUSE = 0.02
+PAUSED, ENDED, DOWN = "paused", "ended", "down"
 END_SECONDS = 5.0
 PEER = struct.Struct("3i")
 
@@ -82,7 +83,19 @@ class ControlSockets:
             listener.bind(name)
         path.chmod(0o600)
         listener.listen(1)
+        self.mark(sandbox_id, "")
         return listener
+
+    def rest(self, sandbox_id: str) -> str:
+        """The word that was left for all services: PAUSED, ENDED (its helper, by a service), DOWN (with all)."""
+        try:
+            return (self._folder(sandbox_id) / "rest").read_text()
+        except OSError:
+            return ""
+
+    def mark(self, sandbox_id: str, word: str) -> None:
+        """Leaves a word; empty takes it away."""
+        _mark(self._folder(sandbox_id), word)
 
     async def connect(self, sandbox_id: str) -> ControlAttachment | None:
         """A connection to its helper; None where none listens. One that hangs may still take the connection."""
@@ -104,18 +117,33 @@ class ControlSockets:
     def kill_all(self) -> None:
         """Every helper of this data folder that is seen from here."""
         for path in self._root.glob("*/control.sock"):
-            _kill(path)
+            rest = path.with_name("rest")
+            # What is paused uses nothing, and would not hear of its end before it goes on.
+            if not (rest.exists() and rest.read_text() == PAUSED):
+                _mark(path.parent, DOWN)
+                _kill(path)
 
     def remove(self, sandbox_id: str) -> None:
         """Forgets the socket and the lock; called by the one who holds it."""
         shutil.rmtree(self._folder(sandbox_id), ignore_errors=True)
-        (self._root / f"{short_name(sandbox_id)}.lock").unlink(missing_ok=True)
+        for kind in ("use", "lock"):
+            (self._root / f"{short_name(sandbox_id)}.{kind}").unlink(missing_ok=True)
 
     def _folder(self, sandbox_id: str) -> Path:
         return self._root / short_name(sandbox_id)
 
     def _path(self, sandbox_id: str) -> Path:
         return self._folder(sandbox_id) / "control.sock"
+
+
+def _mark(folder: Path, word: str) -> None:
+    path = folder / "rest"
+    if not word:
+        path.unlink(missing_ok=True)
+    elif folder.is_dir():
+        unfinished = path.with_name(f"rest.{os.getpid()}")
+        unfinished.write_text(word)
+        unfinished.rename(path)
 
 
 def _kill(path: Path) -> None:

@@ -35,6 +35,7 @@ from services.sandbox.ports import Attachment, Place
 
 PROBE_SECONDS = 5
 CALL_SECONDS = 120
+SETTLE_SECONDS = 0.5
 log = get_logger(__name__)
 Answer = TypeVar("Answer")
 
@@ -114,6 +115,21 @@ class DockerLauncher:
         """See ports.Launcher."""
         return await self._call(self._survey)
 
+    async def pause(self, sandbox: Sandbox) -> bool:
+        """See ports.Launcher."""
+        return await self._call(lambda: self._pause(sandbox))
+
+    async def resume(self, sandbox: Sandbox) -> bool:
+        """See ports.Launcher."""
+        return await self._call(lambda: self._resume(sandbox))
+
+    async def condition(self, sandbox: Sandbox) -> str:
+        """See ports.Launcher."""
+        try:
+            return await self._call(lambda: self._condition(sandbox))
+        except SandboxUnavailable:
+            return "the Docker engine does not answer"
+
     async def _call(self, work: Callable[[], Answer]) -> Answer:
         try:
             return await asyncio.get_running_loop().run_in_executor(self._threads, work)
@@ -150,6 +166,9 @@ class DockerLauncher:
         toolbox, image = self._toolbox.ensure(), self._images.get(name)
         self._furnished[sandbox.body] = image, toolbox
         container = self._find(sandbox)
+        if container is not None and container.status == "paused":
+            container.unpause()
+            container.reload()
         if container is not None and container.status == "running" and container.labels.get(TOOLS_LABEL) == toolbox:
             return Arrival(created=False, workspace_kept=True)
         if container is not None:
@@ -213,6 +232,35 @@ class DockerLauncher:
                 self._engine().volumes.get(name).remove(force=True)
             except NotFound:
                 continue
+
+    def _pause(self, sandbox: Sandbox) -> bool:
+        container = self._find(sandbox)
+        if container is None or container.status not in ("running", "paused"):
+            return False
+        if container.status == "running":
+            container.pause()
+        return True
+
+    def _resume(self, sandbox: Sandbox) -> bool:
+        container = self._find(sandbox)
+        if container is None or container.status not in ("running", "paused"):
+            return False
+        if container.status == "paused":
+            container.unpause()
+        return True
+
+    def _condition(self, sandbox: Sandbox) -> str:
+        container = self._find(sandbox)
+        if container is not None and container.status == "running":
+            # The engine notes an end a moment after it: a helper that went with its container is not the cause.
+            with contextlib.suppress(RequestException, NotFound):
+                container.wait(timeout=SETTLE_SECONDS)
+            container = self._find(sandbox)
+        if container is None:
+            return "its container was removed"
+        if container.status in ("running", "paused"):
+            return "its helper ended"
+        return f"its container ended with code {container.attrs['State']['ExitCode']}"
 
     def _survey(self) -> set[str]:
         mine = {"label": f"lucid.instance={self._options.instance}"}

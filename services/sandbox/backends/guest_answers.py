@@ -8,6 +8,7 @@ from services.rpc.logs import get_logger
 from services.sandbox.backends import frames
 from services.sandbox.domain.commands import CommandPage, CommandState, CommandView, LogPart
 from services.sandbox.domain.errors import ATTACKS, BY_REASON, HelperFailed
+from services.sandbox.domain.lifecycle import PackedWork, Repository, RestoredWork
 from services.sandbox.domain.models import (
     CreateFile,
     Edited,
@@ -188,3 +189,20 @@ def restored_of(fields: dict[str, Any]) -> Restored:
         left=tuple(fields["left"]),
         repeated=fields["repeated"],
     )
+
+
+def packed_of(fields: dict[str, Any]) -> PackedWork:
+    """What was packed."""
+    return PackedWork(
+        size=int(fields["size"]),
+        commits=int(fields["commits"]),
+        files=int(fields["files"]),
+        workspace_id=fields["workspace_id"],
+        left_out=tuple(map(str, fields["left_out"])),
+        repositories=tuple(Repository(**each) for each in fields["repositories"]),
+    )
+
+
+def restored_work_of(fields: dict[str, Any]) -> RestoredWork:
+    """What a checkpoint has brought back."""
+    return RestoredWork("", int(fields["commits"]), int(fields["files"]), fields["branch"], tuple(fields["failed"]))

@@ -8,9 +8,12 @@ from typing import Any
 from services.rpc.errors import LucidError
 from services.rpc.logs import get_logger
 from services.sandbox.backends import frames, guest_answers
+from services.sandbox.backends.calls import Answer, Calls
 from services.sandbox.backends.guest_files import HelperFiles
+from services.sandbox.backends.helper_checkpoints import CheckpointCalls
 from services.sandbox.backends.helper_commands import CommandCalls
 from services.sandbox.backends.helper_terminals import TerminalCalls
+from services.sandbox.backends.uses import Uses
 from services.sandbox.domain.errors import GuestLost
 from services.sandbox.domain.models import (
     DiffOrder,
@@ -32,15 +35,21 @@ CALL_SECONDS = 300.0
 HELLO_SECONDS = 20.0
 END_SECONDS = 8.0
 log = get_logger(__name__)
-Answer = tuple[int, bytes]
+# What the service asks on its own account, and who only looks on while others work: no use of the sandbox.
+NO_USE = {"hello", "adopt", "end", "look", "checkpoint", "checkpoint_read", "checkpoint_drop", "stats", "watch"}
 
 
-class Helper(CommandCalls, TerminalCalls):
-    """A guest (see ports). One task reads; each call has a queue."""
+class Helper(CommandCalls, TerminalCalls, CheckpointCalls):
+    """A guest (see ports). One task reads; each call has a queue, and counts as a use of the sandbox while it has.
 
-    def __init__(self, attachment: Attachment) -> None:
+    `body`: what the sandbox goes by, also before it is somebody's.
+    """
+
+    def __init__(self, attachment: Attachment, uses: Uses, body: str) -> None:
         self._attachment = attachment
-        self._calls: dict[int, asyncio.Queue[Answer | None]] = {}
+        self._uses = uses
+        self._body = body
+        self._calls = Calls(lambda: uses.leave(body))
         self._last = 0
         self._write_lock = asyncio.Lock()
         self._reader: asyncio.Task[None] | None = None
@@ -142,11 +151,13 @@ class Helper(CommandCalls, TerminalCalls):
             while not finished:
                 kind, payload = await self._next(queue)
                 finished = kind != frames.NOTE
+                if finished:
+                    self._calls.pop(stream)  # now: who has the end need not come back for more
                 yield guest_answers.opened(kind, payload)
                 if not finished:
                     await self._send(frames.frame(stream, frames.CREDIT, frames.SIZE.pack(len(payload))))
         finally:
-            self._calls.pop(stream, None)
+            self._calls.pop(stream)
             if not finished and not self.lost.is_set():
                 with contextlib.suppress(GuestLost):
                     await self._send(frames.frame(stream, frames.CANCEL))
@@ -162,7 +173,7 @@ class Helper(CommandCalls, TerminalCalls):
             await self.close()  # it is greeted anew, and replaced if it does not answer to that either
             raise GuestLost("The sandbox does not answer.") from None
         finally:
-            self._calls.pop(stream, None)
+            self._calls.pop(stream)
 
     async def _follow(self, request: dict[str, Any]) -> AsyncGenerator[tuple[int, bytes], None]:
         stream, queue = await self._open(request)
@@ -171,27 +182,31 @@ class Helper(CommandCalls, TerminalCalls):
             while not finished:
                 kind, payload = await self._next(queue)
                 finished = kind not in (frames.NOTE, frames.DATA)
+                if finished:
+                    self._calls.pop(stream)
                 yield kind, payload
                 if kind == frames.DATA:
                     size = frames.SIZE.pack(len(payload) - frames.OFFSET.size)
                     await self._send(frames.frame(stream, frames.CREDIT, size))
         finally:
-            self._calls.pop(stream, None)
+            self._calls.pop(stream)
             if not finished and not self.lost.is_set():
                 with contextlib.suppress(GuestLost):
                     await self._send(frames.frame(stream, frames.CANCEL))
 
     async def _open(self, request: dict[str, Any], blob: bytes = b"") -> tuple[int, asyncio.Queue[Answer | None]]:
-        if self.lost.is_set():
-            raise GuestLost
+        is_use = request["op"] not in NO_USE
+        if is_use:
+            await self._uses.hold(self._body)
         self._last += 1
         stream = self._last
-        queue: asyncio.Queue[Answer | None] = asyncio.Queue()
-        self._calls[stream] = queue
+        queue = self._calls.open(stream, is_use)
         try:
+            if self.lost.is_set():
+                raise GuestLost
             await self._send(frames.frame(stream, frames.REQUEST, frames.pack(request, blob)))
         except BaseException:
-            self._calls.pop(stream, None)
+            self._calls.pop(stream)
             raise
         return stream, queue
 

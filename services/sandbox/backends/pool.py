@@ -16,8 +16,9 @@ from services.rpc.errors import LucidError
 from services.rpc.ids import new_id
 from services.rpc.logs import get_logger
 from services.sandbox.backends.fleet import SandboxFleet
-from services.sandbox.domain.models import PoolStatus, Sandbox, WarmSandbox
+from services.sandbox.domain.models import Sandbox
 from services.sandbox.domain.network import NO_NETWORK
+from services.sandbox.domain.pool import PoolStatus, WarmSandbox
 from services.sandbox.ports import Clock, WarmStore
 
 LOOK_SECONDS = 20.0  # between looks whether those that are there still suit

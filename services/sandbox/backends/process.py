@@ -70,3 +70,15 @@ class UnconfinedLauncher:
     async def survey(self) -> set[str]:
         """See ports.Launcher."""
         return await asyncio.to_thread(self._folders.survey)
+
+    async def pause(self, sandbox: Sandbox) -> bool:
+        """See ports.Launcher. There is nothing to pause: what is idle uses no processor, and nothing else is paused."""
+        return False
+
+    async def resume(self, sandbox: Sandbox) -> bool:
+        """See ports.Launcher."""
+        return True
+
+    async def condition(self, sandbox: Sandbox) -> str:
+        """See ports.Launcher. It is its helper's process, and nothing of it is left when that has ended."""
+        return "its process ended"

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from datetime import timedelta
 
-from google.protobuf.timestamp_pb2 import Timestamp
 from lucid.sandbox.v1 import pool_pb2
 from lucid.sandbox.v1 import sandbox_pb2 as pb
 
 from services.rpc.errors import InvalidRequest
+from services.sandbox.convert.lifecycle import time_to_proto
 from services.sandbox.convert.network import blocked_to_proto, network_to_proto
 from services.sandbox.domain.models import (
     Change,
@@ -20,22 +20,23 @@ from services.sandbox.domain.models import (
     Frame,
     InsertLines,
     Output,
-    PoolStatus,
     ReplaceText,
     SandboxView,
     Started,
-    StartsStatus,
     State,
     Stats,
     Watched,
 )
 from services.sandbox.domain.network import BlockedCall
+from services.sandbox.domain.pool import PoolStatus, StartsStatus
 
 STATES = {
     State.STARTING: pb.Sandbox.STATE_STARTING,
     State.READY: pb.Sandbox.STATE_READY,
     State.LOST: pb.Sandbox.STATE_LOST,
     State.QUEUED: pb.Sandbox.STATE_QUEUED,
+    State.PAUSED: pb.Sandbox.STATE_PAUSED,
+    State.HIBERNATED: pb.Sandbox.STATE_HIBERNATED,
 }
 CONFINEMENTS = {
     Confinement.DOCKER: pb.Sandbox.CONFINEMENT_DOCKER,
@@ -58,8 +59,6 @@ MAX_ENV_BYTES = 64 * 1024
 def sandbox_to_proto(view: SandboxView) -> pb.Sandbox:
     """One sandbox."""
     sandbox = view.sandbox
-    created = Timestamp()
-    created.FromDatetime(sandbox.create_time)
     return pb.Sandbox(
         sandbox_id=sandbox.sandbox_id,
         owner_id=sandbox.owner_id,
@@ -68,8 +67,9 @@ def sandbox_to_proto(view: SandboxView) -> pb.Sandbox:
         confinement=CONFINEMENTS[sandbox.confinement],
         image=sandbox.image,
         workspace=view.workspace,
-        create_time=created,
+        create_time=time_to_proto(sandbox.create_time),
         lacks=view.lacks,
+        workspace_id=sandbox.workspace_id,
         network=network_to_proto(sandbox.network),
         queue_position=view.queue_position,
     )

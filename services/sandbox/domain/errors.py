@@ -25,6 +25,30 @@ class GuestLost(SandboxUnavailable):
     default = "The sandbox went away."
 
 
+class SandboxInUse(LucidError):
+    """It cannot be put to sleep now."""
+
+    code = Code.FAILED_PRECONDITION
+    reason = "SANDBOX_IN_USE"
+    default = "The sandbox is in use."
+
+
+class CheckpointNotFound(LucidError):
+    """Absent, of another sandbox, or let go."""
+
+    code = Code.NOT_FOUND
+    reason = "CHECKPOINT_NOT_FOUND"
+    default = "There is no such checkpoint."
+
+
+class CheckpointFailed(LucidError):
+    """The work could not be packed, or a checkpoint could not be applied."""
+
+    code = Code.FAILED_PRECONDITION
+    reason = "CHECKPOINT_FAILED"
+    default = "The work could not be saved."
+
+
 class Stopping(LucidError):
     """This service ends; the sandbox goes on. To callers it looks like a failed transport: they ask the next one."""
 
@@ -330,6 +354,7 @@ BY_REASON: dict[str, type[LucidError]] = {
         EditAmbiguous,
         TreeNotFound,
         SnapshotFailed,
+        CheckpointFailed,
         HelperFailed,
     )
 }

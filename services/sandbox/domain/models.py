@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import Enum
 
 from services.sandbox.domain.enclosure import Finding
+from services.sandbox.domain.lifecycle import Life
 from services.sandbox.domain.network import NO_NETWORK, BlockedCall, NetworkPolicy
 
 
@@ -24,12 +25,15 @@ class State(Enum):
     READY = "ready"
     LOST = "lost"
     QUEUED = "queued"
+    PAUSED = "paused"
+    HIBERNATED = "hibernated"
 
 
 @dataclass(frozen=True)
 class Sandbox:
     """Where an agent works. `removed`: taken down with its workspace kept. `warm_id`: it was made beforehand under
-    this id, and claimed."""
+    this id, and claimed. `life` and what follows are as of the last look at the row. `warned`: its end was announced
+    since its last use. `workspace_id`: which files; empty before it was up."""
 
     sandbox_id: str
     owner_id: str
@@ -41,6 +45,10 @@ class Sandbox:
     epoch: int
     create_time: datetime
     removed: bool = False
+    life: Life = Life.NEW
+    last_use: datetime | None = None
+    warned: bool = False
+    workspace_id: str = ""
     network: NetworkPolicy = NO_NETWORK
     warm_id: str = ""
 
@@ -52,45 +60,14 @@ class Sandbox:
 
 @dataclass(frozen=True)
 class Arrival:
-    """How a sandbox came up: `created` is False if it was there and running, `warm` if it was made beforehand."""
+    """How a sandbox came up: `created` is False if it was there and running, `warm` if it was made beforehand.
+    `checkpoint_id`: the last one of other files than it has now. `transition_id`: what was told of how it came up."""
 
     created: bool
     workspace_kept: bool
     warm: bool = False
-
-
-@dataclass(frozen=True)
-class WarmSandbox:
-    """One that nobody has yet. `recipe` tells all that it was made of, our helper's build too; `ready`: it may be
-    claimed. It belongs to the services of one data folder, `instance`."""
-
-    warm_id: str
-    instance: str
-    confinement: Confinement
-    image: str
-    recipe: str
-    create_time: datetime
-    ready: bool = False
-
-
-@dataclass(frozen=True)
-class PoolStatus:
-    """Sandboxes that are made beforehand: how many there shall be, are, are being made, and were claimed from here."""
-
-    size: int
-    ready: int
-    making: int
-    claimed: int
-
-
-@dataclass(frozen=True)
-class StartsStatus:
-    """Cold starts: how many are made, how many wait, and the two limits (0 = none)."""
-
-    starting: int
-    waiting: int
-    at_once: int
-    limit: int
+    checkpoint_id: str = ""
+    transition_id: str = ""
 
 
 @dataclass(frozen=True)
@@ -102,7 +79,6 @@ class SandboxView:
     state: State
     workspace: str
     lacks: tuple[str, ...] = ()
-
     queue_position: int = 0
 
 

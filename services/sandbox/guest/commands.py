@@ -138,6 +138,10 @@ class Commands:
         """How many have not ended."""
         return sum(1 for command in list(self.live.values()) if command.exit is None)
 
+    def held(self) -> int:
+        """How many have ended while what they left running still holds their output."""
+        return sum(1 for command in list(self.live.values()) if command.exit is not None)
+
     def is_known(self, key: str) -> bool:
         """Whether the key was ever used."""
         return key in self.journal.started or self.journal.is_old(key)

@@ -15,9 +15,11 @@ import traceback
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from . import processes
+from . import idleness, processes
 from .beneath import Beneath, refusal
 from .callers import owner_of
+from .checkpoint import Checkpoints
+from .checkpoint_restore import Restores
 from .commands import Commands
 from .connection import Connection
 from .disk import Disk
@@ -25,6 +27,7 @@ from .file_desk import FileDesk
 from .following import Follower
 from .forwarder import Forwarder
 from .frames import CANCEL, CREDIT, REQUEST, SIZE, Refusal, unpack
+from .identity import workspace_id
 from .journal import Journal
 from .launching import Crowded
 from .listing import Listing
@@ -37,7 +40,7 @@ from .terminals import Terminals
 
 VERSION = 1  # of what is said over a connection; a service that knows another one replaces this helper
 WORKERS = 4
-NEED_ROOM = ("edit", "write", "write_part", "make_directory", "unpack")
+NEED_ROOM = ("edit", "write", "write_part", "make_directory", "unpack", "checkpoint_write")
 STOP_WORKERS = 2
 LOOK_SECONDS = 15.0
 FORSAKEN_SECONDS = 600.0
@@ -83,15 +86,28 @@ class Helper:
         self._disk = Disk((workspace, state), hello.get("disk_limit", 0))
         self._snapshots = Snapshots(beneath, state, self._reaper, mark, self._journal)
         self._files = FileDesk(beneath, self._journal, self._reaper, state, mark)
-        steering, listing = Steering(self._commands, self._journal), Listing(self._commands)
         self._terminals = Terminals(shell, self._reaper, mark, self._commands.end)
+        self._named = workspace_id(state, hello.get("fresh", False))
+        self._checkpoints = Checkpoints(beneath, state, self._reaper, mark, self._journal, self._named)
+        self._restores = Restores(beneath, state, self._reaper, mark, self._journal)
         self.about = {"version": VERSION, "build": build, "pid": os.getpid(), "survivors": self._survivors}
         self._name = hello["mark"]
-        self._answers: dict[str, Callable[[dict[str, Any], bytes], Any]] = {
-            "hello": lambda request, _: (
-                {**self.about, "whose": self._name, "busy": self._is_busy(), "epoch": self._journal.epoch},
-                b"",
-            ),
+        listing = Listing(self._commands)
+        self._answers = self._answers_of(workspace, listing)
+        # Those that take their time: each has a thread of its own.
+        self._followed: dict[str, Callable[[Connection, int, dict[str, Any], Follower], None]] = {
+            "diff": self._snapshots.stream,
+            "run": self._commands.run,
+            "attach": self._commands.attach,
+            "log": listing.read,
+            "terminal": self._terminals.open,
+        }
+
+    def _answers_of(self, workspace: str, listing: Listing) -> dict[str, Callable[[dict[str, Any], bytes], Any]]:
+        """What is answered in one piece, by the name of the request."""
+        steering = Steering(self._commands, self._journal)
+        return {
+            "hello": lambda _, __: (self._greeting(), b""),
             "adopt": lambda request, _: (self._adopt(request), b""),
             "stats": lambda _, __: (stats(workspace), b""),
             "stop": lambda request, _: ({"ended": self._commands.stop(request["id"])}, b""),
@@ -99,6 +115,12 @@ class Helper:
             "snapshot": self._snapshots.create,
             "snapshots": self._snapshots.listed,
             "restore": self._snapshots.restore,
+            "look": lambda _, __: (self._look(), b""),
+            "checkpoint": self._checkpoints.create,
+            "checkpoint_read": self._checkpoints.read,
+            "checkpoint_drop": self._checkpoints.drop,
+            "checkpoint_write": self._written("checkpoint_write", self._restores.write),
+            "restore_checkpoint": self._restores.apply,
             "blocked": lambda request, _: self._note_blocked(request),
             "commands": listing.page,
             "stdin": steering.write,
@@ -108,14 +130,6 @@ class Helper:
             "terminal_write": self._terminals.write,
             "terminal_resize": self._terminals.resize,
             "terminal_close": self._terminals.close,
-        }
-        # Those that take their time: each has a thread of its own.
-        self._followed: dict[str, Callable[[Connection, int, dict[str, Any], Follower], None]] = {
-            "diff": self._snapshots.stream,
-            "run": self._commands.run,
-            "attach": self._commands.attach,
-            "log": listing.read,
-            "terminal": self._terminals.open,
         }
 
     def serve(self) -> None:
@@ -250,6 +264,13 @@ class Helper:
         self._commands.note_blocked(owner or "", request["call"])
         return {}, b""
 
+    def _greeting(self) -> dict[str, Any]:
+        now = {"whose": self._name, "busy": self._is_busy(), "epoch": self._journal.epoch}
+        return {**self.about, "workspace_id": self._named, **now}
+
+    def _look(self) -> dict[str, Any]:
+        return idleness.look(self._commands, self._terminals.count(), self._reaper.has_children())
+
     def _adopt(self, request: dict[str, Any]) -> dict[str, Any]:
         """We were made for nobody in particular, and are somebody's now: name, variables and epoch as in a greeting."""
         with self._journal.admitted(max(self._journal.epoch, request["epoch"])):
@@ -262,6 +283,7 @@ class Helper:
             self._terminals.mark = self._name + "/"
             self._snapshots.adopt(self._name + "/")
             self._files.adopt(self._name + "/")
+            self._checkpoints.mark = self._restores.mark = self._name + "/"
         return {}
 
     def _is_busy(self) -> bool:

@@ -56,6 +56,18 @@ class Journal:
         """Whether the key was used so long ago that nothing else is known of it."""
         return _short(key) in self._old
 
+    def keys(self) -> list[str]:
+        """All keys of commands and edits that were ever used, as few bytes each; for another journal to adopt."""
+        with self._lock:
+            return sorted(self._old | {_short(key) for key in (*self.started, *self.edits)})
+
+    def adopt(self, keys: list[str]) -> None:
+        """Keys of a journal that is lost were used too. Durable when it returns. Raises OSError."""
+        with self._lock:
+            for at in range(0, len(keys), OLD_A_LINE):
+                self._append({"old": keys[at : at + OLD_A_LINE]})
+            self._old.update(keys)
+
     def start(self, key: str, record: dict[str, Any]) -> None:
         """Durable when it returns. Raises OSError, with nothing written."""
         with self._lock:

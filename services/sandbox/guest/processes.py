@@ -77,6 +77,11 @@ def owners(root: int, sessions: Mapping[int, str], believed: Callable[[str], boo
     return known
 
 
+def below(root: int) -> set[int]:
+    """Every descendant of `root`."""
+    return _descendants(root, table())
+
+
 def _claimed(pid: int, believed: Callable[[str], bool]) -> str | None:
     found = mark_of(pid)
     return found if found and believed(found) else None

@@ -82,6 +82,11 @@ class Terminals:
         with self._lock:
             return {"terminals": [found.about() for found in self._all.values() if found.exit is None]}, b""
 
+    def count(self) -> int:
+        """How many are open."""
+        with self._lock:
+            return sum(1 for terminal in self._all.values() if terminal.exit is None)
+
     def close_all(self) -> None:
         """At the end of the sandbox."""
         for terminal in list(self._all.values()):

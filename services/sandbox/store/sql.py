@@ -1,13 +1,14 @@
 """Rows of sandboxes in SQLite or Postgres."""
 
 from dataclasses import asdict
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import RowMapping, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from services.sandbox.domain.errors import SandboxNotFound
+from services.sandbox.domain.lifecycle import Life
 from services.sandbox.domain.models import Confinement, Sandbox
 from services.sandbox.domain.network import NO_NETWORK, HostRule, NetworkMode, NetworkPolicy
 from services.sandbox.store.tables import sandboxes, warm_sandboxes
@@ -25,7 +26,7 @@ class SqlSandboxStore:
         async with self._database.connect() as connection:
             found = await connection.execute(select(sandboxes).where(sandboxes.c.sandbox_id == sandbox_id))
             row = found.mappings().one_or_none()
-        return None if row is None else _sandbox(row)
+        return None if row is None else to_sandbox(row)
 
     async def put(self, sandbox: Sandbox) -> Sandbox:
         """See ports.SandboxStore."""
@@ -62,7 +63,8 @@ class SqlSandboxStore:
     async def mark_removed(self, sandbox_id: str) -> None:
         """See ports.SandboxStore."""
         async with self._database.begin() as connection:
-            await connection.execute(update(sandboxes).where(sandboxes.c.sandbox_id == sandbox_id).values(removed=True))
+            values = {"removed": True, "life": Life.HIBERNATED.value}
+            await connection.execute(update(sandboxes).where(sandboxes.c.sandbox_id == sandbox_id).values(values))
 
     async def delete(self, sandbox_id: str) -> None:
         """See ports.SandboxStore."""
@@ -77,7 +79,7 @@ class SqlSandboxStore:
         if before:
             wanted = wanted.where(sandboxes.c.sandbox_id < before)
         async with self._database.connect() as connection:
-            return [_sandbox(row) for row in (await connection.execute(wanted)).mappings()]
+            return [to_sandbox(row) for row in (await connection.execute(wanted)).mappings()]
 
     async def bodies(self) -> dict[str, str]:
         """See ports.SandboxStore."""
@@ -101,13 +103,17 @@ def row_of(sandbox: Sandbox) -> dict[str, Any]:
         "epoch": sandbox.epoch,
         "create_time": sandbox.create_time,
         "removed": sandbox.removed,
+        "life": sandbox.life.value,
+        "last_use": sandbox.last_use,
+        "warned": sandbox.warned,
+        "workspace_id": sandbox.workspace_id,
         "network": {"mode": sandbox.network.mode.value, "rules": [asdict(rule) for rule in sandbox.network.rules]},
         "warm_id": sandbox.warm_id,
     }
 
 
-def _sandbox(row: RowMapping) -> Sandbox:
-    created = row["create_time"]
+def to_sandbox(row: RowMapping) -> Sandbox:
+    """The sandbox of a row."""
     return Sandbox(
         sandbox_id=row["sandbox_id"],
         owner_id=row["owner_id"],
@@ -117,11 +123,20 @@ def _sandbox(row: RowMapping) -> Sandbox:
         git_config=tuple((key, value) for key, value in row["git_config"]),
         confinement=Confinement(row["confinement"]),
         epoch=row["epoch"],
-        create_time=created if created.tzinfo else created.replace(tzinfo=UTC),
+        create_time=in_utc(row["create_time"]),
         removed=bool(row["removed"]),
+        life=Life(row["life"]),
+        last_use=None if row["last_use"] is None else in_utc(row["last_use"]),
+        warned=bool(row["warned"]),
+        workspace_id=row["workspace_id"],
         network=_network(row["network"]),
         warm_id=row["warm_id"],
     )
+
+
+def in_utc(time: datetime) -> datetime:
+    """A time as it was stored: SQLite keeps no zone."""
+    return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
 
 
 def _network(stored: dict[str, Any] | None) -> NetworkPolicy:

@@ -6,7 +6,8 @@ from datetime import UTC
 from sqlalchemy import RowMapping, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from services.sandbox.domain.models import Confinement, Sandbox, WarmSandbox
+from services.sandbox.domain.models import Confinement, Sandbox
+from services.sandbox.domain.pool import WarmSandbox
 from services.sandbox.store.sql import row_of
 from services.sandbox.store.tables import sandboxes, warm_sandboxes
 from services.storage.database import Database

@@ -2,6 +2,7 @@
 
 from services.sandbox.domain.errors import SandboxNotFound
 from services.sandbox.ports import Ports
+from services.sandbox.usecases.create_checkpoint import forget_checkpoints
 from services.sandbox.usecases.find_sandbox import find_sandbox
 
 
@@ -16,4 +17,5 @@ async def delete_sandbox(ports: Ports, user_id: str | None, sandbox_id: str, kee
     await ports.fleet.take_down(sandbox, keep_workspace)
     if not keep_workspace:
         await ports.store.delete(sandbox_id)
+        await forget_checkpoints(ports, sandbox_id)
     ports.fleet.changed(sandbox)

@@ -4,8 +4,15 @@ import contextlib
 from dataclasses import replace
 
 from services.sandbox.domain.errors import Fenced, SandboxNotFound, SandboxUnavailable
-from services.sandbox.domain.models import Sandbox, SandboxView
+from services.sandbox.domain.lifecycle import Life
+from services.sandbox.domain.models import Sandbox, SandboxView, State
 from services.sandbox.ports import Ports
+
+_ASLEEP = {
+    Life.PAUSED: State.PAUSED,
+    Life.HIBERNATED: State.HIBERNATED,
+    Life.EMPTIED: State.HIBERNATED,
+}
 
 
 async def find_sandbox(ports: Ports, user_id: str | None, sandbox_id: str) -> Sandbox:
@@ -22,7 +29,7 @@ async def find_sandbox(ports: Ports, user_id: str | None, sandbox_id: str) -> Sa
 async def find_usable(ports: Ports, user_id: str | None, sandbox_id: str) -> Sandbox:
     """The row of one that was not taken down. Raises SandboxUnavailable too."""
     sandbox = await find_sandbox(ports, user_id, sandbox_id)
-    if sandbox.removed:
+    if sandbox.removed or sandbox.life is Life.EMPTIED:
         raise SandboxUnavailable("The sandbox was taken down; CreateSandbox brings it back.")
     return sandbox
 
@@ -32,9 +39,10 @@ async def view_of(ports: Ports, sandbox: Sandbox) -> SandboxView:
     lacks: tuple[str, ...] = ()
     with contextlib.suppress(SandboxUnavailable):
         lacks = await ports.fleet.lacks(sandbox.confinement)
-    fleet, sandbox_id = ports.fleet, sandbox.sandbox_id
-    place = fleet.queue_position(sandbox_id)
-    return SandboxView(sandbox, fleet.state(sandbox_id), fleet.workspace(sandbox), lacks, place)
+    state, place = ports.fleet.state(sandbox), ports.fleet.queue_position(sandbox.sandbox_id)
+    if state is State.LOST:
+        state = _ASLEEP.get(sandbox.life, state)
+    return SandboxView(sandbox, state, ports.fleet.workspace(sandbox), lacks, place)
 
 
 async def check_epoch(ports: Ports, sandbox: Sandbox, epoch: int) -> None:

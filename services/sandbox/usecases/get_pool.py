@@ -1,6 +1,6 @@
 """GetPool."""
 
-from services.sandbox.domain.models import PoolStatus, StartsStatus
+from services.sandbox.domain.pool import PoolStatus, StartsStatus
 from services.sandbox.ports import Ports
 
 

@@ -1,6 +1,6 @@
 """SetPool."""
 
-from services.sandbox.domain.models import PoolStatus, StartsStatus
+from services.sandbox.domain.pool import PoolStatus, StartsStatus
 from services.sandbox.ports import Ports
 from services.sandbox.usecases.get_pool import get_pool
 

@@ -8,6 +8,7 @@ from lucid.sessions.v1.event_pb2 import (
     Event,
     FileEdited,
     ModelSelected,
+    SandboxChanged,
     StuckDetected,
 )
 
@@ -16,9 +17,10 @@ from services.sessions.agent.facts import Facts
 from services.sessions.agent.history import History, size_of
 from services.sessions.agent.repetition import described
 from services.sessions.agent.rewinding import REWIND, rewound
+from services.sessions.agent.sandbox_notes import sandbox_note
 from services.sessions.domain.conversation import AssistantTurn, ToolCall, ToolResult, Turn, UserTurn
 from services.sessions.domain.spending import CUT_SHORT, PURPOSE
-from services.sessions.domain.state import SETUP
+from services.sessions.domain.state import SETUP, SURROUNDED
 
 REASONING = "reasoning"
 ARGUMENT_ERROR = "argument_error"
@@ -183,6 +185,14 @@ class Context:
         if text:
             self._told(event, text)
 
+    def _sandbox(self, event: Event) -> None:
+        changed = event.sandbox_changed
+        if changed.state == SandboxChanged.STATE_REBUILT and changed.workspace_id and not changed.workspace_kept:
+            self.cwd = ""
+        # What it is made with is not news to the model: it has asked for it, or is told in other words.
+        if SURROUNDED not in event.labels and (text := sandbox_note(changed)):
+            self._told(event, text)
+
     def _told(self, event: Event, text: str) -> None:
         """Words of Lucid's own, after what is being answered."""
         if self._calls:
@@ -219,6 +229,7 @@ _HANDLERS: dict[str, Callable[[Context, Event], None]] = {
     "user_message": Context._user_message,
     "usage": Context._usage,
     "stuck_detected": Context._stuck,
+    "sandbox_changed": Context._sandbox,
     "model_selected": Context._model_selected,
     "context_compacted": Context._compacted,
     "file_edited": Context._file_edited,

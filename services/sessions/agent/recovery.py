@@ -2,7 +2,14 @@
 
 import asyncio
 
-from lucid.sessions.v1.event_pb2 import CommandCompleted, Event, StatusChanged, TextCompleted, ToolCallCompleted
+from lucid.sessions.v1.event_pb2 import (
+    CHANNEL_STDOUT,
+    CommandCompleted,
+    Event,
+    StatusChanged,
+    TextCompleted,
+    ToolCallCompleted,
+)
 
 from services.rpc import logs
 from services.sessions.agent.commands import completed_draft, follow_command
@@ -63,6 +70,17 @@ async def interrupt(journal: Journal) -> None:
     drafts += await asyncio.gather(*(_stop_command(journal, event) for event in state.open_commands.values()))
     await _stop_everything(journal)
     drafts += _open_calls_completed(journal, STOPPED)
+    if drafts:
+        await journal.append(*drafts)
+
+
+async def close_lost_commands(journal: Journal) -> None:
+    """Ends the commands of a sandbox whose files are gone: nobody can say what they had done, and none is run again."""
+    drafts = []
+    for item, event in journal.state.open_commands.items():
+        head = journal.ports.live.content(journal.session_id, item, CHANNEL_STDOUT)[: 32 * 1024]
+        completed = CommandCompleted(reason=CommandCompleted.REASON_SANDBOX_LOST, head=head, total_bytes=len(head))
+        drafts.append(completed_draft(journal, item, event.parent_item_id, completed))
     if drafts:
         await journal.append(*drafts)
 

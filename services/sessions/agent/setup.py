@@ -11,6 +11,7 @@ from services.rpc.ids import new_id
 from services.sessions.agent.commands import record_command
 from services.sessions.agent.journal import Journal
 from services.sessions.agent.phase import enter
+from services.sessions.agent.sandboxes import transition_key
 from services.sessions.agent.workspace import changes_since, rooted
 from services.sessions.domain.environment import (
     CONFIG_FILE,
@@ -21,7 +22,7 @@ from services.sessions.domain.environment import (
     joined,
     parsed,
 )
-from services.sessions.domain.state import SETUP, SURROUNDED
+from services.sessions.domain.state import SETUP, SURROUNDED, TRANSITION
 from services.sessions.domain.work import Surroundings, ToolFailure
 
 # Words of the sandbox service for a file that cannot be read; what else it refuses is no matter of the file.
@@ -92,8 +93,13 @@ async def _configured(journal: Journal, image: str, wanted: Environment) -> Surr
             reason=journal.state.confinement,
             took_ms=took,
             message=_made_with(made.image, wanted),
+            workspace_kept=bool(journal.state.found_workspace),
+            workspace_id=journal.state.found_workspace,
         )
-        await journal.append(journal.draft(system=True, labels={SURROUNDED: "1"}, sandbox_changed=told))
+        labels, key = {SURROUNDED: "1"}, ""
+        if made.transition_id:
+            labels, key = {**labels, TRANSITION: made.transition_id}, transition_key(made.transition_id)
+        await journal.append(journal.draft(key=key, system=True, labels=labels, sandbox_changed=told))
     return made
 
 

@@ -4,12 +4,13 @@ from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import aclosing, contextmanager
 
 import grpc
+from lucid.sandbox.v1 import lifecycle_pb2 as lpb
 from lucid.sandbox.v1 import network_pb2
 from lucid.sandbox.v1 import sandbox_pb2 as pb
 from lucid.sandbox.v1 import snapshots_pb2 as spb
 from lucid.sandbox.v1.commands_pb2 import ReadCommandLogRequest
 from lucid.sandbox.v1.images_pb2 import ConfigureSandboxRequest, ListImagesRequest
-from lucid.sessions.v1.event_pb2 import CommandCompleted, NetworkBlocked, NetworkMode
+from lucid.sessions.v1.event_pb2 import CommandCompleted, NetworkBlocked, NetworkMode, SandboxChanged
 
 from services.rpc.identity import service_metadata
 from services.rpc.status import RemoteError
@@ -31,9 +32,11 @@ from services.sessions.domain.work import (
     FileContent,
     FileEdit,
     Gate,
+    Happened,
     LogPart,
     ReplaceText,
     Restored,
+    RestoredWork,
     Snapshot,
     Surroundings,
     ToolFailure,
@@ -74,6 +77,9 @@ class SandboxWorkspace:
             tuple(answer.sandbox.network.allowed),
             tuple(answer.sandbox.lacks),
             warm=answer.warm,
+            workspace_id=answer.sandbox.workspace_id,
+            transition_id=answer.transition_id,
+            checkpoint_id=answer.checkpoint_id,
         )
 
     async def images(self) -> tuple[str, ...]:
@@ -89,7 +95,7 @@ class SandboxWorkspace:
         )
         with _brought_back():
             answer = await self._for(record).configure_sandbox(request)
-        return Surroundings(answer.image, answer.remade)
+        return Surroundings(answer.image, answer.remade, answer.transition_id)
 
     async def queue_position(self, record: SessionRecord) -> int:
         """At which place it waits for its start, from 1; 0 where it does not wait, or nobody can tell."""
@@ -196,6 +202,22 @@ class SandboxWorkspace:
         with _brought_back():
             return restored_of(await self._for(record).restore_snapshot(request))
 
+    async def restore_checkpoint(self, record: SessionRecord, key: str, checkpoint_id: str) -> RestoredWork:
+        """Applies what was saved of the work to fresh clones, at most once per key."""
+        request = lpb.RestoreCheckpointRequest(
+            sandbox_id=record.sandbox_id, checkpoint_id=checkpoint_id, restore_id=key, epoch=record.lease_epoch
+        )
+        with _brought_back():
+            answer = await self._for(record).restore_checkpoint(request)
+        return RestoredWork(checkpoint_id, answer.transition_id, answer.commits, answer.files, "; ".join(answer.failed))
+
+    async def happened(self, after: int) -> tuple[list[Happened], int]:
+        """What happened to the sandboxes of all sessions, beyond a number, in order; and the highest number of all."""
+        client = self._client.acting_as(service_metadata(self._key, ""))
+        with in_our_words():
+            answer = await client.list_transitions(lpb.ListTransitionsRequest(after=after))
+        return [_happened(each) for each in answer.transitions], answer.last
+
     async def delete(self, record: SessionRecord) -> None:
         """Removes sandbox and workspace."""
         with in_our_words():
@@ -273,3 +295,24 @@ def _completed(end: pb.RunCommandResponse.Exit) -> CommandCompleted:
     elif end.HasField("signal"):
         completed.signal = end.signal
     return completed
+
+
+def _happened(transition: lpb.Transition) -> Happened:
+    word = lpb.Transition.What.Name(transition.what).removeprefix("WHAT_")
+    arrived = word in ("READY", "REBUILT")
+    changed = SandboxChanged(
+        sandbox_id=transition.sandbox_id,
+        state=SandboxChanged.State.Value(f"STATE_{word}"),
+        image=transition.image if arrived else "",
+        reason=transition.confinement if arrived else transition.reason,
+        took_ms=transition.took_ms,
+        workspace_kept=transition.workspace_kept,
+        workspace_id=transition.workspace_id,
+        checkpoint_id=transition.checkpoint_id,
+        checkpoint_bytes=transition.bytes,
+        commits=transition.commits,
+        files=transition.files,
+    )
+    if transition.HasField("idle_deadline"):
+        changed.idle_deadline.CopyFrom(transition.idle_deadline)
+    return Happened(transition.number, transition.transition_id, transition.session_id, changed)

@@ -150,7 +150,8 @@ class Draft:
 class Change:
     """What one transition does to a session: events at the end of its log, and columns of its row.
 
-    `wake_at`: seconds since 1970; 0 = not by itself.
+    `wake_at`: seconds since 1970; 0 = not by itself. `quiet`: nobody has done anything; the session keeps its place in
+    the list of those changed last.
     """
 
     drafts: tuple[Draft, ...] = ()
@@ -167,6 +168,7 @@ class Change:
     pull_request: PullRequestChanged | None = None
     repository: Repository | None = None
     release_lease: bool = False
+    quiet: bool = False
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,9 @@ from services.sessions.domain.waiting import FOLLOWED, NOTHING, Waiting, followe
 SETUP, SURROUNDED = "setup", "surrounded"
 # One that was stopped, or lost with its sandbox, runs again.
 _COME_TO_AN_END = (CommandCompleted.REASON_EXITED, CommandCompleted.REASON_TIMEOUT, CommandCompleted.REASON_OOM)
+# Labels: the sandbox service's id of what is told; and that its place in the log is chance, beside what the agent does.
+TRANSITION, BESIDE = "transition", "beside"
+_ASLEEP = (SandboxChanged.STATE_HIBERNATED, SandboxChanged.STATE_DESTROYED, SandboxChanged.STATE_LOST)
 
 
 @dataclass
@@ -31,7 +34,9 @@ class SessionState:
     how the session works, if that was changed since it was made. `asked`: questions and approvals that are open, and
     `answers` those of the open turn; `heard`: the last event by which a person said something.
     `surrounded`: the sandbox was made with an image or variables of its own; `set_up`: the script that has run in it.
-    `granted`: kinds of acts the person allows for the whole session, and up to which risk."""
+    `granted`: kinds of acts the person allows for the whole session, and up to which risk. `arrival`: the transition
+    by which the sandbox came up last, as far as was told; `found_workspace`: the files that it had then, and
+    `workspace_id` those that were filled; `asleep`: it was put away or went away since."""
 
     seq: int = 0
     turn_id: str = ""
@@ -61,6 +66,10 @@ class SessionState:
     granted: dict[int, int] = field(default_factory=dict)
     confinement: str = ""
     configured: Policy | None = None
+    arrival: str = ""
+    found_workspace: str = ""
+    workspace_id: str = ""
+    asleep: bool = False
 
     def apply(self, event: Event) -> None:
         """Takes the next event; kinds that change nothing here are passed over."""
@@ -142,6 +151,7 @@ def _file_edited(state: SessionState, event: Event) -> None:
 def _checkpoint(state: SessionState, event: Event) -> None:
     created = event.checkpoint_created
     state.tree, state.cloned = created.tree, True
+    state.workspace_id = state.found_workspace
     if not state.base_tree:
         state.base_tree, state.base_commit = created.tree, created.commit
 
@@ -170,8 +180,13 @@ def _sandbox(state: SessionState, event: Event) -> None:
     changed = event.sandbox_changed
     if changed.state in (SandboxChanged.STATE_READY, SandboxChanged.STATE_REBUILT):
         state.confinement = changed.reason
+        state.found_workspace = changed.workspace_id or state.found_workspace
+        state.arrival = event.labels.get(TRANSITION, state.arrival)
+        state.asleep = False
         state.set_up = ""
         state.surrounded = state.surrounded or bool(event.labels.get(SURROUNDED))
+    elif changed.state in _ASLEEP:
+        state.asleep = True
 
 
 def _configured(state: SessionState, event: Event) -> None:

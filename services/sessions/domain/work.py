@@ -4,7 +4,14 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TypeAlias
 
-from lucid.sessions.v1.event_pb2 import CommandCompleted, DiffSnapshot, FileEdited, NetworkBlocked, NetworkMode
+from lucid.sessions.v1.event_pb2 import (
+    CommandCompleted,
+    DiffSnapshot,
+    FileEdited,
+    NetworkBlocked,
+    NetworkMode,
+    SandboxChanged,
+)
 
 
 @dataclass(frozen=True)
@@ -13,6 +20,8 @@ class Confinement:
     `warm`: it had been made beforehand.
 
     `lacks`: what could close it off further and cannot be had there, in words.
+    `workspace_id`: which files it has; `transition_id`: what the sandbox service tells of how it came up last;
+    `checkpoint_id`: what was saved last of other files. Each is empty where it is not known.
     `network` and `allowed`: how far its network goes, and the hosts.
     """
 
@@ -25,14 +34,40 @@ class Confinement:
     allowed: tuple[str, ...] = ()
     lacks: tuple[str, ...] = ()
     warm: bool = False
+    workspace_id: str = ""
+    transition_id: str = ""
+    checkpoint_id: str = ""
+
+
+@dataclass(frozen=True)
+class RestoredWork:
+    """What a checkpoint has brought back. `failed`: what it could not, in words."""
+
+    checkpoint_id: str
+    transition_id: str
+    commits: int
+    files: int
+    failed: str
+
+
+@dataclass(frozen=True)
+class Happened:
+    """Something that happened to a sandbox; `number`: its place in the sandbox service's order."""
+
+    number: int
+    transition_id: str
+    session_id: str
+    changed: SandboxChanged
 
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What a sandbox is made with now. `remade`: it was made again for that. Empty `image`: it has none."""
+    """What a sandbox is made with now. `remade`: it was made again for that. Empty `image`: it has none.
+    `transition_id`: what the sandbox service tells of that; empty where it is not known."""
 
     image: str
     remade: bool
+    transition_id: str = ""
 
 
 @dataclass(frozen=True)

@@ -31,9 +31,11 @@ from services.sessions.domain.work import (
     FileContent,
     FileEdit,
     Gate,
+    Happened,
     LogPart,
     Push,
     Restored,
+    RestoredWork,
     Snapshot,
     Surroundings,
     ToolFailure,
@@ -63,21 +65,45 @@ class PlayedPlace:
             if event.HasField("sandbox_changed"):
                 made = event.sandbox_changed
                 rebuilt = made.state == SandboxChanged.STATE_REBUILT
+                kept = made.workspace_kept or (rebuilt and not made.workspace_id)
+                saved = self._restored()
                 return Confinement(
                     level=made.reason,
                     image=made.image,
                     workspace="",
-                    workspace_kept=rebuilt,
+                    workspace_kept=kept,
                     network=made.network,
                     allowed=tuple(made.allowed_hosts),
                     lacks=tuple(made.lacks),
                     warm=made.warm,
+                    workspace_id=made.workspace_id,
+                    checkpoint_id=saved.checkpoint_id if rebuilt and not kept and saved else "",
                 )
             if event.HasField("error"):
                 raise _refusal(event.error)
             if not is_persons(event) and not event.HasField("status_changed"):
                 break
         return Confinement("", "", "", True, created=False)
+
+    def _restored(self) -> SandboxChanged | None:
+        """What was brought back before the agent went on."""
+        for event in self._script.ahead():
+            if event.sandbox_changed.state == SandboxChanged.STATE_RESTORED:
+                return event.sandbox_changed
+            if event.status_changed.phase == StatusChanged.PHASE_RUNNING:
+                break
+        return None
+
+    async def restore_checkpoint(self, record: SessionRecord, key: str, checkpoint_id: str) -> RestoredWork:
+        """As it was then."""
+        restored = self._restored()
+        if restored is None:
+            raise NotRecorded("a checkpoint")
+        return RestoredWork(checkpoint_id, "", restored.commits, restored.files, restored.reason)
+
+    async def happened(self, after: int) -> tuple[list[Happened], int]:
+        """Nothing comes beside a replay."""
+        return [], 0
 
     async def images(self) -> tuple[str, ...]:
         """Any: what was asked for then was allowed."""

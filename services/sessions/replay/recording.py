@@ -10,6 +10,7 @@ from google.protobuf.json_format import MessageToDict
 from lucid.sessions.v1.event_pb2 import SOURCE_SYSTEM, SOURCE_USER, Event, QueueChanged, StatusChanged
 
 from services.sessions.domain.spending import ESTIMATED, PURPOSE
+from services.sessions.domain.state import BESIDE, TRANSITION
 from services.sessions.export import checked
 
 _ID = re.compile(r"(?:\b[a-z]{3}_)?[0-7][0-9A-HJKMNP-TV-Z]{25}")
@@ -28,6 +29,7 @@ _OWN = frozenset(
             "retryAfterMs",
             "diff",
             ESTIMATED,
+            TRANSITION,
         ),
         *("durationMs", "phaseMs", "tookMs", "latencyMs", "firstTokenMs"),
     )
@@ -94,11 +96,13 @@ def difference(recorded: Iterable[Event], played: Iterable[Event]) -> str:
 
 
 def _beside(event: Event) -> bool:
-    """Titles by a model come beside the turn, whenever the model is done; new owners come when old ones die."""
+    """Titles by a model come beside the turn, whenever the model is done; new owners come when old ones die; what
+    happens to a sandbox that nobody works in is told at any time."""
     if event.HasField("title_changed"):
         return not event.title_changed.by_user
     resuming = event.status_changed.phase == StatusChanged.PHASE_RESUMING
-    return event.labels.get(PURPOSE) == "title" or (resuming and event.source == SOURCE_SYSTEM)
+    beside = event.labels.get(PURPOSE) == "title" or bool(event.labels.get(BESIDE))
+    return beside or (resuming and event.source == SOURCE_SYSTEM)
 
 
 def _without(content: Any) -> Any:

@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from services.sessions.domain.errors import SessionNotFound
 from services.sessions.domain.models import Change, Draft, Lease, Leftover, Request, SessionRecord
 from services.sessions.ports import Transition
-from services.sessions.store import leftovers
+from services.sessions.store import cursors, leftovers
 from services.sessions.store.database import Database
 from services.sessions.store.migrating import migrate
 from services.sessions.store.rows import change_row, new_row, to_record
@@ -145,6 +145,14 @@ class SqlEventStore:
     async def forget_leftover(self, session_id: str) -> None:
         """Gate and sandbox are surely gone."""
         await leftovers.forget(self._database, session_id)
+
+    async def cursor(self, name: str) -> int:
+        """How far what another service tells in order was read; 0 at the beginning."""
+        return await cursors.get(self._database, name)
+
+    async def move_cursor(self, name: str, before: int, number: int) -> None:
+        """Goes on from `before`; nothing where another replica has moved it since."""
+        await cursors.move(self._database, name, before, number)
 
     async def apply(self, session_id: str, transition: Transition, lease: Lease | None = None) -> list[Event]:
         """Runs a transition in the next group and answers its events as stored."""

@@ -103,3 +103,11 @@ leftovers = Table(
     Column("due_at", Float, nullable=False),
     Index("session_leftovers_due", "due_at"),
 )
+
+# How far this service has read what other services tell in order.
+cursors = Table(
+    "session_cursors",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("number", BigInteger, nullable=False),
+)

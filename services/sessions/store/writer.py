@@ -206,7 +206,7 @@ def _change(group: _Group, session_id: str, change: Change) -> list[Event]:
     answer = [group.by_key.get((session_id, draft.key)) or _store(group, row, draft) for draft in change.drafts]
     change_row(row, change)
     row["dirty"] = True
-    if change.drafts:
+    if change.drafts and not change.quiet:
         row["update_time"] = group.now
     return answer
 

@@ -18,7 +18,8 @@ from services.rpc.testing import serving
 from services.sandbox.backends.control import ControlSockets
 from services.sandbox.backends.egress.proxy import EgressProxy
 from services.sandbox.client import SandboxClient
-from services.sandbox.server import build
+from services.sandbox.ports import Clock
+from services.sandbox.server import UTC_CLOCK, build
 from services.sandbox.settings import Settings
 
 SECRET, KEY, OWNER, SESSION = "s" * 32, "k" * 32, "usr_owner", "ses_contract"
@@ -137,9 +138,12 @@ def settings_for(backend: str, data_dir: Path, **changes: Any) -> Settings:
 
 
 @contextlib.asynccontextmanager
-async def running(settings: Settings, egress: EgressProxy | None = None) -> AsyncIterator[SandboxClient]:
+async def running(
+    settings: Settings, clock: Clock = UTC_CLOCK, egress: EgressProxy | None = None
+) -> AsyncIterator[SandboxClient]:
     """The service on these settings, until the block ends."""
-    service = await build(settings, lambda target: pytest.fail(f"the sandbox service calls {target}"), egress)
+    refuse = lambda target: pytest.fail(f"the sandbox service calls {target}")  # noqa: E731
+    service = await build(settings, refuse, clock, egress)
     async with serving(service, verifier=Verifier(SECRET, KEY)) as channel:
         yield SandboxClient(channel, service_metadata(KEY, OWNER))
 
@@ -147,7 +151,7 @@ async def running(settings: Settings, egress: EgressProxy | None = None) -> Asyn
 @contextlib.asynccontextmanager
 async def sandbox_on(settings: Settings, egress: EgressProxy | None = None) -> AsyncIterator[Bench]:
     """A service and a sandbox that is removed at the end."""
-    async with running(settings, egress) as client:
+    async with running(settings, egress=egress) as client:
         bench = Bench(client, settings, new_id("sbx"))
         await bench.bring_up()
         try:

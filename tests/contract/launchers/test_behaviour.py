@@ -65,6 +65,11 @@ ROWS: dict[str, tuple[str, ...]] = {
         "test_terminal::test_left_and_come_back_to",
     ),
     "the service goes away": ("test_restart::test_a_command_goes_on_while_services_come_and_go",),
+    "a container that is paused, and one that was put away": (
+        "test_ladder::test_every_kind_of_call_wakes_a_paused_sandbox",
+        "test_ladder::test_two_services_and_a_restart",
+        "test_ladder::test_the_rungs_one_after_another",
+    ),
     "a shell that dies of what it is told": (
         "test_run_command::test_nothing_that_ends_a_shell_ends_the_sandbox",
         "test_run_command::test_a_shell_that_kills_itself_ends_by_a_signal",

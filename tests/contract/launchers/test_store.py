@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from services.sandbox.domain.errors import SandboxNotFound
+from services.sandbox.domain.lifecycle import Life
 from services.sandbox.domain.models import Confinement, Sandbox
 from services.sandbox.store.database import migrate, open_database
 from services.sandbox.store.sql import SqlSandboxStore
@@ -44,10 +45,10 @@ async def test_putting_again_renews_what_may_change(store: SqlSandboxStore) -> N
     await store.put(ROW)
     await store.mark_removed(ROW.sandbox_id)
     other = replace(ROW, owner_id="usr_2", epoch=1, env={"B": "2"}, git_config=())
-    assert await store.put(other) == replace(ROW, git_config=())
+    assert await store.put(other) == replace(ROW, git_config=(), life=Life.HIBERNATED)
     configured = replace(other, image="another", removed=True)
     assert await store.reconfigure(configured) == replace(
-        ROW, env={"B": "2"}, git_config=(), image="another", removed=True
+        ROW, env={"B": "2"}, git_config=(), image="another", removed=True, life=Life.HIBERNATED
     )
     with pytest.raises(SandboxNotFound):
         await store.reconfigure(replace(ROW, sandbox_id="sbx_absent"))

@@ -9,7 +9,7 @@ import pytest
 
 from services.rpc.ids import new_id
 from services.rpc.status import RemoteError
-from services.sandbox.backends import fleet
+from services.sandbox.backends import raising
 from services.sandbox.server import end_sandboxes
 from tests.contract.launchers.conftest import Bench, order, running, settings_for
 
@@ -122,7 +122,7 @@ async def test_a_helper_of_another_build_is_replaced_once_nothing_runs_in_it(
         )
         await old.until("[ -f up ]")
         waiting.cancel()
-    monkeypatch.setattr(fleet, "build", lambda: "another")
+    monkeypatch.setattr(raising, "build", lambda: "another")
     async with running(settings) as client:
         new = Bench(client, settings, sandbox_id)
         assert await new.helper() == helper
@@ -147,7 +147,7 @@ async def test_a_helper_that_speaks_another_version_is_ended_and_its_command_is_
         await old.until("[ -f runs ]")
         broken.cancel()
     with monkeypatch.context() as newer:
-        newer.setattr(fleet, "VERSION", 2)
+        newer.setattr(raising, "VERSION", 2)
         async with running(settings) as client:
             with pytest.raises(RemoteError) as refused:  # ours speaks version 1 still
                 await Bench(client, settings, sandbox_id).run("true")

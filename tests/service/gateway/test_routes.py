@@ -14,6 +14,8 @@ from services.gateway.server import build, http_server
 from services.rpc.channels import open_channel
 from tests.service.gateway.conftest import KEY, Ground, settings_for
 
+CHECKPOINT = "chk_0123456789"
+
 ROWS: list[tuple[str, str, dict[str, Any]]] = [
     ("GET", "/api/v1/auth/me", {}),
     ("POST", "/api/v1/auth/logout", {}),
@@ -32,6 +34,8 @@ ROWS: list[tuple[str, str, dict[str, Any]]] = [
     ("GET", "/api/v1/sessions/{id}/diff", {}),
     ("GET", "/api/v1/sessions/{id}/patch", {}),
     ("POST", "/api/v1/sessions/{id}/rewind", {"json": {"seq": 1, "key": "k"}}),
+    ("GET", "/api/v1/sessions/{id}/checkpoints", {}),
+    ("GET", "/api/v1/sessions/{id}/checkpoints/{checkpoint_id}", {}),
     ("GET", "/api/v1/sessions/{id}/events", {}),
     ("GET", "/api/v1/sessions/{id}/watch", {}),
     ("GET", "/api/v1/chats", {}),
@@ -55,7 +59,9 @@ SESSION_NAMES = [f"{method} {path}" for method, path, _ in SESSION_ROWS]
 
 async def ask(client: httpx.AsyncClient, row: tuple[str, str, dict[str, Any]], session_id: str) -> httpx.Response:
     method, path, more = row
-    return await client.request(method, path.format(id=session_id, queue_item_id="msg_1", request_id="apr_1"), **more)
+    return await client.request(
+        method, path.format(id=session_id, queue_item_id="msg_1", request_id="apr_1", checkpoint_id=CHECKPOINT), **more
+    )
 
 
 def called(ground: Ground) -> int:

@@ -10,6 +10,7 @@ import pytest
 from lucid.sandbox.v1 import commands_pb2 as cpb
 from lucid.sandbox.v1 import files_pb2 as fpb
 from lucid.sandbox.v1 import images_pb2
+from lucid.sandbox.v1 import lifecycle_pb2 as lpb
 from lucid.sandbox.v1 import sandbox_pb2 as pb
 from lucid.sandbox.v1 import snapshots_pb2 as spb
 from lucid.sandbox.v1.pool_pb2 import GetPoolRequest, GetStatsRequest, SetPoolRequest
@@ -23,10 +24,17 @@ from services.sandbox.server import SERVICE, build
 from services.sandbox.settings import Settings
 
 SECRET, KEY, OWNER = "s" * 32, "k" * 32, "usr_owner"
+# About no sandbox: they have no owner, and no field that could be wrong.
+OF_ALL = {
+    "GetStatus": pb.GetStatusRequest(),
+    "ListImages": images_pb2.ListImagesRequest(),
+    "ListTransitions": lpb.ListTransitionsRequest(),
+}
+CHECKPOINT = "chk_0123456789"
 USER_METHODS = {"GetSandbox", "ListTree", "ReadFile", "StatFile", "DownloadFile", "SearchFiles", "WatchFiles"}
 USER_METHODS |= {"ExportArchive", "AttachCommand", "ListCommands", "ReadCommandLog"}
 USER_METHODS |= {f"{verb}Terminal" for verb in ("Open", "Write", "Resize", "Close")} | {"ListTerminals"}
-USER_METHODS |= {"GetStats"}
+USER_METHODS |= {"GetStats", "ListCheckpoints", "ReadCheckpoint"}
 ME, OTHER = (user_metadata(sign_access_token(SECRET, user, 3600)) for user in (OWNER, "usr_other"))
 EMPTY = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"  # a tree without files
 
@@ -67,6 +75,17 @@ def requests(sandbox_id: str) -> dict[str, Any]:
         "DiffSnapshots": spb.DiffSnapshotsRequest(sandbox_id=sandbox_id, to_tree=EMPTY),
         "RestoreSnapshot": spb.RestoreSnapshotRequest(sandbox_id=sandbox_id, restore_id="r", tree=EMPTY),
         "ConfigureSandbox": images_pb2.ConfigureSandboxRequest(sandbox_id=sandbox_id),
+        "PauseSandbox": lpb.PauseSandboxRequest(sandbox_id=sandbox_id),
+        "ResumeSandbox": lpb.ResumeSandboxRequest(sandbox_id=sandbox_id),
+        "HibernateSandbox": lpb.HibernateSandboxRequest(sandbox_id=sandbox_id),
+        "RestartSandbox": lpb.RestartSandboxRequest(sandbox_id=sandbox_id),
+        "KeepAlive": lpb.KeepAliveRequest(sandbox_id=sandbox_id),
+        "CreateCheckpoint": lpb.CreateCheckpointRequest(sandbox_id=sandbox_id),
+        "ListCheckpoints": lpb.ListCheckpointsRequest(sandbox_id=sandbox_id),
+        "ReadCheckpoint": lpb.ReadCheckpointRequest(sandbox_id=sandbox_id, checkpoint_id=CHECKPOINT),
+        "RestoreCheckpoint": lpb.RestoreCheckpointRequest(
+            sandbox_id=sandbox_id, checkpoint_id=CHECKPOINT, restore_id="r"
+        ),
         **file_requests(sandbox_id),
         "GetStats": GetStatsRequest(sandbox_id=sandbox_id),
         **command_requests(sandbox_id),
@@ -118,6 +137,15 @@ INVALID = {
     "ResizeTerminal": {"rows": 0},
     "CloseTerminal": {"terminal_id": "a/b"},
     "ListTerminals": {"sandbox_id": ""},
+    "PauseSandbox": {"sandbox_id": ""},
+    "ResumeSandbox": {"sandbox_id": ""},
+    "HibernateSandbox": {"sandbox_id": ""},
+    "RestartSandbox": {"sandbox_id": ""},
+    "KeepAlive": {"sandbox_id": ""},
+    "CreateCheckpoint": {"request_id": "a/b"},
+    "ListCheckpoints": {"page_size": -1},
+    "ReadCheckpoint": {"checkpoint_id": "../x"},
+    "RestoreCheckpoint": {"checkpoint_id": "../x"},
     "StatFile": {"path": "x" * 4001},
     "DownloadFile": {"path": ""},
     "WriteFile": {"if_match": "new"},
@@ -161,7 +189,7 @@ async def refusal(channel: grpc.aio.Channel, method: str, request: Any, metadata
 
 def test_every_method_has_a_row() -> None:
     # About no sandbox, so without an owner; tested by themselves.
-    others = ["GetStatus", "GetPool", "SetPool", "ListSandboxes", "WatchSandboxes", "ListImages"]
+    others = ["GetStatus", "GetPool", "SetPool", "ListSandboxes", "WatchSandboxes", "ListImages", "ListTransitions"]
     assert sorted([*METHODS, *others]) == sorted(method.name for method in SERVICE.methods)
     assert sorted(INVALID) == METHODS
 
@@ -216,6 +244,13 @@ async def test_the_pool_is_no_business_of_people(channel: grpc.aio.Channel) -> N
         assert answer.pool.starts_at_once > 0
     too_many = SetPoolRequest(size=21)
     assert await refusal(channel, "SetPool", too_many, service) == ("INVALID_ARGUMENT", "INVALID_REQUEST")
+
+
+async def test_what_is_about_all_sandboxes_is_for_services(channel: grpc.aio.Channel) -> None:
+    for method, request in OF_ALL.items():
+        assert await refusal(channel, method, request, ()) == ("UNAUTHENTICATED", "UNAUTHENTICATED")
+        assert await refusal(channel, method, request, ME) == ("PERMISSION_DENIED", "INTERNAL_ONLY")
+    assert (await call(channel, "ListTransitions", OF_ALL["ListTransitions"], service_metadata(KEY, ""))).last == 0
 
 
 async def test_identity(channel: grpc.aio.Channel) -> None:

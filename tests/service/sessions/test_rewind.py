@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +63,7 @@ async def finished() -> AsyncIterator[Finished]:
     with memory() as folder:
         played = stage(f"sqlite:///{Path(folder)}/log.db", works)
         played.place.commands = lambda command: Ran(b"", writes=STEPS[command])
+        played.place.sandbox = replace(played.place.sandbox, created=False)  # it runs on between the turns
         async with played.person() as person:
             await played.create(person)
             owner = played.owner()

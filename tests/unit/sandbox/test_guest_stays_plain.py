@@ -14,12 +14,14 @@ import pytest
 from services.sandbox.backends import frames, guest_answers
 from services.sandbox.backends.boot import boot_text, build, bundle
 from services.sandbox.backends.control import ControlSockets
-from services.sandbox.backends.fleet import VERSION
 from services.sandbox.backends.handing import handing_over
 from services.sandbox.backends.helper import Helper
+from services.sandbox.backends.raising import VERSION
+from services.sandbox.backends.uses import Uses
 from services.sandbox.domain.models import CommandOrder, CreateFile, EditOrder, Exit, InsertLines, ReplaceText
 from services.sandbox.guest import frames as guest_frames
 from services.sandbox.guest import processes
+from services.sandbox.server import UtcClock
 
 GUEST = Path(guest_frames.__file__).parent
 
@@ -95,7 +97,7 @@ class Started(NamedTuple):
     async def connect(self) -> Helper:
         attachment = await self.control.connect("sbx_plain")
         assert attachment is not None
-        return Helper(attachment)
+        return Helper(attachment, Uses(self.home.parent, UtcClock()), "sbx_plain")
 
 
 async def start(program: str, folder: Path, sources: bytes) -> Started:

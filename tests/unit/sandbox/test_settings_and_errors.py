@@ -62,6 +62,9 @@ def test_settings_of_an_empty_environment(tmp_path: Path) -> None:
         {"SANDBOX_POOL_SIZE": "-1"},
         {"SANDBOX_STARTS_AT_ONCE": "0"},
         {"SANDBOX_LIMIT": "many"},
+        {"SANDBOX_PAUSE_AFTER": "-1"},
+        {"SANDBOX_IDLE_TIMEOUT": "soon"},
+        {"SANDBOX_RETENTION": "inf"},
     ],
 )
 def test_settings_that_make_no_sense(wrong: dict[str, str]) -> None:

@@ -1,6 +1,7 @@
 import type { ReactNode } from 'react';
 import { useConnectionState } from '@/lib/stream-context';
 import type { ConnectionState } from '@/lib/stream';
+import type { Header } from '../stores/timeline-model';
 import type { TimelineStore } from '../stores/timeline-store';
 import { useTopic } from '../stores/use-timeline';
 import { ChangesFact } from './changes-fact';
@@ -38,6 +39,7 @@ export function SessionHeader({ store, known, drawTitle, menu }: SessionHeaderPr
           </span>
         )}
         {!demo && model !== '' && <span className="badge fact-extra">{model}</span>}
+        {phase.look !== 'busy' && header.sandbox !== 'up' && <Asleep sandbox={header.sandbox} />}
         {confinement !== '' && <SandboxFacts level={confinement} network={header.network} lacks={header.lacks} />}
         <ChangesFact store={store} />
         <UsageFacts header={header} />
@@ -50,6 +52,35 @@ export function SessionHeader({ store, known, drawTitle, menu }: SessionHeaderPr
         <span className="session-head-menu">{menu}</span>
       </div>
     </div>
+  );
+}
+
+const LEVELS: Readonly<Record<string, string>> = {
+  docker: 'A container with dropped rights, limits and no network',
+  bubblewrap: 'Namespaces by bubblewrap: no network, no limit on memory or CPU',
+  process: 'A plain process: not confined at all',
+};
+
+function Confinement({ level }: { level: string }): ReactNode {
+  const look = level === 'process' ? 'badge badge-bad' : 'badge confined';
+  return (
+    <span className={look} data-testid="confinement" title={LEVELS[level]}>
+      {level}
+    </span>
+  );
+}
+
+const RESTS: Readonly<Record<Exclude<Header['sandbox'], 'up'>, string>> = {
+  asleep: 'The sandbox is paused; everything in it is as it was',
+  away: 'The container is gone, the files are kept',
+  gone: 'The files were deleted; what was saved of them is brought back',
+};
+
+function Asleep({ sandbox }: { sandbox: Exclude<Header['sandbox'], 'up'> }): ReactNode {
+  return (
+    <span className="badge asleep" data-testid="asleep" data-sandbox={sandbox} title={RESTS[sandbox]}>
+      Asleep<span className="asleep-more">, wakes with the next message</span>
+    </span>
   );
 }
 

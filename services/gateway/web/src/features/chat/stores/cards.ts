@@ -123,7 +123,7 @@ export interface RewindCard extends CardBase {
 /** A plain line, also for kinds of events that this page does not know. */
 export interface LineCard extends CardBase {
   readonly kind: 'line';
-  readonly text: string;
+  text: string;
   readonly href: string;
   /** Markdown that is shown on demand; empty for none. */
   readonly detail: string;

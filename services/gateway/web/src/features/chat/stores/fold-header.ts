@@ -69,6 +69,17 @@ function sandbox(header: Header, value: SandboxChanged): boolean {
   const usable = value.state === SandboxChanged_State.READY || value.state === SandboxChanged_State.REBUILT;
   if (usable && value.reason !== '') header.confinement = value.reason;
   if (usable) header.lacks = value.lacks;
+  header.sandbox = LIVES[value.state] ?? header.sandbox;
   if (usable) header.network = { mode: value.network, allowed: value.allowedHosts };
   return true;
 }
+
+const LIVES: Readonly<Partial<Record<SandboxChanged_State, Header['sandbox']>>> = {
+  [SandboxChanged_State.READY]: 'up',
+  [SandboxChanged_State.RESUMED]: 'up',
+  [SandboxChanged_State.REBUILT]: 'up',
+  [SandboxChanged_State.PAUSED]: 'asleep',
+  [SandboxChanged_State.HIBERNATED]: 'away',
+  [SandboxChanged_State.LOST]: 'away',
+  [SandboxChanged_State.DESTROYED]: 'gone',
+};

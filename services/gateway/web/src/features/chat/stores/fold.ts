@@ -5,6 +5,7 @@ import type { Card, CardBase, TextCard } from './cards';
 import { closeQuestions, closeWaiting } from './fold-approvals';
 import { foldHeader } from './fold-header';
 import { foldQueue } from './fold-queue';
+import { foldSandbox } from './fold-sandbox';
 import { eventLine } from './event-lines';
 import { newOutput } from './output';
 import { touch } from './timeline-model';
@@ -185,10 +186,14 @@ const FOLDERS: Folders = {
     add(timeline, { ...base(event, `rewind:${event.seq}`), kind: 'rewind', files: value.files, left: value.left, undoId });
   },
 
+  sandboxChanged(timeline, event, value) {
+    const card = foldSandbox(timeline, event, value);
+    if (card !== undefined) add(timeline, card);
+  },
+
   // In the header; no card of their own.
   usage: nothing,
   titleChanged: nothing,
-  sandboxChanged: nothing,
   diffSnapshot: nothing,
 };
 

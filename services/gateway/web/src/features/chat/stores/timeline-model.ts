@@ -13,6 +13,8 @@ export interface Header {
   confinement: string;
   /** What could close the sandbox off further and cannot be had there. */
   lacks: readonly string[];
+  /** Nobody uses the sandbox: it sleeps, was put away, or its files are gone. */
+  sandbox: 'up' | 'asleep' | 'away' | 'gone';
   /** What the sandbox may reach. */
   network: { readonly mode: NetworkMode; readonly allowed: readonly string[] };
   tokens: number;
@@ -131,6 +133,7 @@ function newHeader(): Header {
     sandboxId: '',
     confinement: '',
     lacks: [],
+    sandbox: 'up',
     network: { mode: NetworkMode.UNSPECIFIED, allowed: [] },
     tokens: 0,
     costMicros: 0n,

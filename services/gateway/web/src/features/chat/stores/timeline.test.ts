@@ -336,4 +336,39 @@ describe('cards', () => {
     expect(timeline.header.network).toEqual({ mode: NetworkMode.LIST, allowed: ['a.example:443'] });
     expect(only(timeline, 'status').map((card) => card.ms)).toEqual([1200, undefined]);
   });
+
+  it('tells what becomes of a sandbox that nobody uses', () => {
+    const changed = (state: SandboxChanged_State, more: object = {}): Payload => ({ case: 'sandboxChanged', value: { state, ...more } });
+    const sleeps = play(...log(changed(SandboxChanged_State.PAUSED), changed(SandboxChanged_State.RESUMED), changed(SandboxChanged_State.PAUSED)));
+    expect(only(sleeps, 'line').map((card) => card.text)).toEqual(['The sandbox sleeps']);
+    expect(sleeps.header.sandbox).toBe('asleep');
+    const saved = { checkpointId: 'chk_1', checkpointBytes: 2048n, commits: 1, files: 2 };
+    const away = play(
+      ...log(
+        changed(SandboxChanged_State.PAUSED),
+        changed(SandboxChanged_State.SAVED, saved),
+        changed(SandboxChanged_State.HIBERNATED, { checkpointId: 'chk_1' }),
+        changed(SandboxChanged_State.DESTROYED),
+        changed(SandboxChanged_State.LOST, { reason: 'its container was removed' }),
+        changed(SandboxChanged_State.REBUILT, { workspaceId: 'w', reason: 'docker' }),
+        changed(SandboxChanged_State.RESTORED, { commits: 1, files: 2, reason: 'big: too large' }),
+      ),
+    );
+    expect(only(away, 'line').map((card) => card.text)).toEqual([
+      'The sandbox sleeps',
+      'Saved what was not pushed: 1 commit, 2 changed files (2.0 KiB)',
+      'The sandbox was put away; its files are kept',
+      'Nobody came back for long: the files of the sandbox were deleted',
+      'The sandbox went away: its container was removed',
+      'A new sandbox: the files of before are gone',
+      'Brought back: 1 commit, 2 changed files. Not brought back: big: too large',
+    ]);
+    expect(only(away, 'line')[1]?.href).toMatch(/^\/api\/v1\/sessions\/[^/]*\/checkpoints\/chk_1$/);
+    expect(away.header.sandbox).toBe('up');
+  });
+
+  it('says nothing of a checkpoint with nothing in it', () => {
+    const value = { state: SandboxChanged_State.SAVED, checkpointId: 'chk_1' };
+    expect(only(play(...log({ case: 'sandboxChanged', value })), 'line')).toEqual([]);
+  });
 });

@@ -3,26 +3,22 @@
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import asdict
-from typing import Any, TypeAlias
 
-import grpc
-from lucid.sandbox.v1 import commands_pb2 as cpb
 from lucid.sandbox.v1 import files_pb2 as fpb
 from lucid.sandbox.v1 import images_pb2, pool_pb2, sandbox_pb2_grpc
 from lucid.sandbox.v1 import sandbox_pb2 as pb
 from lucid.sandbox.v1 import snapshots_pb2 as spb
 
-from services.rpc.identity import current_caller
 from services.rpc.paging import decode_token, encode_token, page_size
 from services.sandbox import convert
-from services.sandbox.convert import commands, files, snapshots, terminals
+from services.sandbox.convert import files, snapshots
 from services.sandbox.convert.confinement import status_to_proto
 from services.sandbox.convert.network import network_from_proto
 from services.sandbox.domain.models import RestoreOrder
 from services.sandbox.ports import Ports
-from services.sandbox.usecases.attach_command import attach_command
-from services.sandbox.usecases.close_stdin import close_stdin
-from services.sandbox.usecases.close_terminal import close_terminal
+from services.sandbox.servicer.caller import Context, user_id
+from services.sandbox.servicer.commands import CommandRpcs
+from services.sandbox.servicer.lifecycle import LifecycleRpcs
 from services.sandbox.usecases.configure_sandbox import configure_sandbox
 from services.sandbox.usecases.create_sandbox import SandboxOrder, create_sandbox
 from services.sandbox.usecases.create_snapshot import create_snapshot
@@ -36,43 +32,25 @@ from services.sandbox.usecases.get_sandbox import get_sandbox
 from services.sandbox.usecases.get_stats import get_stats
 from services.sandbox.usecases.get_status import get_status
 from services.sandbox.usecases.import_archive import import_archive
-from services.sandbox.usecases.list_commands import list_commands
 from services.sandbox.usecases.list_images import list_images
 from services.sandbox.usecases.list_sandboxes import list_sandboxes
 from services.sandbox.usecases.list_snapshots import list_snapshots
-from services.sandbox.usecases.list_terminals import list_terminals
 from services.sandbox.usecases.list_tree import list_tree
 from services.sandbox.usecases.make_directory import make_directory
 from services.sandbox.usecases.move_file import move_file
-from services.sandbox.usecases.open_terminal import open_terminal
-from services.sandbox.usecases.read_command_log import read_command_log
 from services.sandbox.usecases.read_file import read_file
 from services.sandbox.usecases.remove_file import remove_file
-from services.sandbox.usecases.resize_terminal import resize_terminal
 from services.sandbox.usecases.restore_snapshot import restore_snapshot
-from services.sandbox.usecases.run_command import run_command
 from services.sandbox.usecases.search_files import search_files
 from services.sandbox.usecases.set_pool import set_pool
-from services.sandbox.usecases.signal_command import signal_command
 from services.sandbox.usecases.stat_file import stat_file
-from services.sandbox.usecases.stop_command import stop_command
 from services.sandbox.usecases.watch_files import watch_files
 from services.sandbox.usecases.watch_sandboxes import watch_sandboxes
 from services.sandbox.usecases.write_file import write_file
 from services.sandbox.usecases.write_file_part import write_file_part
-from services.sandbox.usecases.write_stdin import write_stdin
-from services.sandbox.usecases.write_terminal import write_terminal
-
-Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
 
-def _user_id() -> str | None:
-    """The owner to check against; None for a service that acts for nobody."""
-    caller = current_caller()
-    return None if caller.internal and not caller.user_id else caller.user_id
-
-
-class SandboxServicer(sandbox_pb2_grpc.SandboxServiceServicer):
+class SandboxServicer(CommandRpcs, LifecycleRpcs, sandbox_pb2_grpc.SandboxServiceServicer):
     """SandboxService."""
 
     def __init__(self, ports: Ports) -> None:
@@ -90,12 +68,14 @@ class SandboxServicer(sandbox_pb2_grpc.SandboxServiceServicer):
             epoch=request.epoch,
             network=network_from_proto(request.network),
         )
-        view, arrival = await create_sandbox(self._ports, _user_id(), order)
+        view, arrival = await create_sandbox(self._ports, user_id(), order)
         return pb.CreateSandboxResponse(
             sandbox=convert.sandbox_to_proto(view),
             created=arrival.created,
             workspace_kept=arrival.workspace_kept,
             warm=arrival.warm,
+            checkpoint_id=arrival.checkpoint_id,
+            transition_id=arrival.transition_id,
         )
 
     async def ConfigureSandbox(
@@ -103,10 +83,10 @@ class SandboxServicer(sandbox_pb2_grpc.SandboxServiceServicer):
     ) -> images_pb2.ConfigureSandboxResponse:
         """See the proto."""
         env = convert.env_from_proto(request.env)
-        sandbox, remade = await configure_sandbox(
-            self._ports, _user_id(), request.sandbox_id, request.image, env, request.epoch
+        sandbox, remade, told = await configure_sandbox(
+            self._ports, user_id(), request.sandbox_id, request.image, env, request.epoch
         )
-        return images_pb2.ConfigureSandboxResponse(image=sandbox.image, remade=remade)
+        return images_pb2.ConfigureSandboxResponse(image=sandbox.image, remade=remade, transition_id=told)
 
     async def ListImages(
         self, request: images_pb2.ListImagesRequest, context: Context
@@ -116,114 +96,29 @@ class SandboxServicer(sandbox_pb2_grpc.SandboxServiceServicer):
 
     async def GetSandbox(self, request: pb.GetSandboxRequest, context: Context) -> pb.GetSandboxResponse:
         """See the proto."""
-        view = await get_sandbox(self._ports, _user_id(), request.sandbox_id)
+        view = await get_sandbox(self._ports, user_id(), request.sandbox_id)
         return pb.GetSandboxResponse(sandbox=convert.sandbox_to_proto(view))
 
     async def DeleteSandbox(self, request: pb.DeleteSandboxRequest, context: Context) -> pb.DeleteSandboxResponse:
         """See the proto."""
-        await delete_sandbox(self._ports, _user_id(), request.sandbox_id, request.keep_workspace)
+        await delete_sandbox(self._ports, user_id(), request.sandbox_id, request.keep_workspace)
         return pb.DeleteSandboxResponse()
-
-    async def RunCommand(self, request: pb.RunCommandRequest, context: Context) -> AsyncIterator[pb.RunCommandResponse]:
-        """See the proto."""
-        order = convert.command_from_proto(request)
-        frames = run_command(self._ports, _user_id(), request.sandbox_id, order)
-        async with contextlib.aclosing(frames):
-            async for frame in frames:
-                yield convert.frame_to_proto(frame)
-
-    async def StopCommand(self, request: pb.StopCommandRequest, context: Context) -> pb.StopCommandResponse:
-        """See the proto."""
-        ended = await stop_command(self._ports, _user_id(), request.sandbox_id, request.command_id)
-        return pb.StopCommandResponse(ended=ended)
-
-    async def AttachCommand(
-        self, request: cpb.AttachCommandRequest, context: Context
-    ) -> AsyncIterator[pb.AttachCommandResponse]:
-        """See the proto."""
-        frames = attach_command(self._ports, _user_id(), request.sandbox_id, request.command_id, request.from_offset)
-        async with contextlib.aclosing(frames):
-            async for frame in frames:
-                yield commands.attached_to_proto(frame)
-
-    async def WriteStdin(self, request: cpb.WriteStdinRequest, context: Context) -> cpb.WriteStdinResponse:
-        """See the proto."""
-        order = commands.input_from_proto(request)
-        accepted = await write_stdin(self._ports, _user_id(), request.sandbox_id, order)
-        return cpb.WriteStdinResponse(accepted=accepted)
-
-    async def CloseStdin(self, request: cpb.CloseStdinRequest, context: Context) -> cpb.CloseStdinResponse:
-        """See the proto."""
-        await close_stdin(self._ports, _user_id(), request.sandbox_id, request.command_id, request.epoch)
-        return cpb.CloseStdinResponse()
-
-    async def SignalCommand(self, request: cpb.SignalCommandRequest, context: Context) -> cpb.SignalCommandResponse:
-        """See the proto."""
-        order = commands.signal_from_proto(request)
-        signalled = await signal_command(self._ports, _user_id(), request.sandbox_id, order)
-        return cpb.SignalCommandResponse(signalled=signalled)
-
-    async def ListCommands(self, request: cpb.ListCommandsRequest, context: Context) -> pb.ListCommandsResponse:
-        """See the proto."""
-        page = await list_commands(
-            self._ports, _user_id(), request.sandbox_id, request.page_size, request.page_token, request.active_only
-        )
-        return commands.page_to_proto(page)
-
-    async def ReadCommandLog(self, request: cpb.ReadCommandLogRequest, context: Context) -> pb.ReadCommandLogResponse:
-        """See the proto."""
-        query = commands.log_query_from_proto(request)
-        part = await read_command_log(self._ports, _user_id(), request.sandbox_id, query)
-        return commands.log_part_to_proto(part)
-
-    async def OpenTerminal(
-        self, request: cpb.OpenTerminalRequest, context: Context
-    ) -> AsyncIterator[cpb.OpenTerminalResponse]:
-        """See the proto."""
-        order = terminals.terminal_from_proto(request)
-        frames = open_terminal(self._ports, _user_id(), request.sandbox_id, order)
-        async with contextlib.aclosing(frames):
-            async for frame in frames:
-                yield terminals.terminal_frame_to_proto(frame)
-
-    async def WriteTerminal(self, request: cpb.WriteTerminalRequest, context: Context) -> cpb.WriteTerminalResponse:
-        """See the proto."""
-        typing = terminals.typing_from_proto(request)
-        accepted = await write_terminal(self._ports, _user_id(), request.sandbox_id, typing)
-        return cpb.WriteTerminalResponse(accepted=accepted)
-
-    async def ResizeTerminal(self, request: cpb.ResizeTerminalRequest, context: Context) -> cpb.ResizeTerminalResponse:
-        """See the proto."""
-        size = (request.columns, request.rows)
-        await resize_terminal(self._ports, _user_id(), request.sandbox_id, request.terminal_id, *size)
-        return cpb.ResizeTerminalResponse()
-
-    async def CloseTerminal(self, request: cpb.CloseTerminalRequest, context: Context) -> cpb.CloseTerminalResponse:
-        """See the proto."""
-        await close_terminal(self._ports, _user_id(), request.sandbox_id, request.terminal_id)
-        return cpb.CloseTerminalResponse()
-
-    async def ListTerminals(self, request: cpb.ListTerminalsRequest, context: Context) -> cpb.ListTerminalsResponse:
-        """See the proto."""
-        return terminals.terminals_to_proto(await list_terminals(self._ports, _user_id(), request.sandbox_id))
 
     async def ListTree(self, request: pb.ListTreeRequest, context: Context) -> pb.ListTreeResponse:
         """See the proto."""
         order = files.tree_order(request)
-        tree = await list_tree(self._ports, _user_id(), request.sandbox_id, order)
+        tree = await list_tree(self._ports, user_id(), request.sandbox_id, order)
         return files.tree_to_proto(tree)
 
     async def ReadFile(self, request: pb.ReadFileRequest, context: Context) -> pb.ReadFileResponse:
         """See the proto."""
-        found = await read_file(
-            self._ports, _user_id(), request.sandbox_id, request.path, request.offset, request.limit
-        )
+        found = await read_file(self._ports, user_id(), request.sandbox_id, request.path, request.offset, request.limit)
         return pb.ReadFileResponse(data=found.data, size=found.size, etag=found.etag)
 
     async def EditFile(self, request: pb.EditFileRequest, context: Context) -> pb.EditFileResponse:
         """See the proto."""
         order = convert.edit_from_proto(request)
-        edited = await edit_file(self._ports, _user_id(), request.sandbox_id, order)
+        edited = await edit_file(self._ports, user_id(), request.sandbox_id, order)
         return files.edited_to_proto(edited)
 
     # Files.
@@ -231,7 +126,7 @@ class SandboxServicer(sandbox_pb2_grpc.SandboxServiceServicer):
     async def StatFile(self, request: fpb.StatFileRequest, context: Context) -> fpb.StatFileResponse:
         """See the proto."""
         asked = (request.path, request.follow, request.with_etag)
-        info = await stat_file(self._ports, _user_id(), request.sandbox_id, *asked)
+        info = await stat_file(self._ports, user_id(), request.sandbox_id, *asked)
         return fpb.StatFileResponse(file=files.info_to_proto(info))
 
     async def DownloadFile(
@@ -239,7 +134,7 @@ class SandboxServicer(sandbox_pb2_grpc.SandboxServiceServicer):
     ) -> AsyncIterator[fpb.DownloadFileResponse]:
         """See the proto."""
         order = files.download_order(request)
-        frames = download_file(self._ports, _user_id(), request.sandbox_id, order)
+        frames = download_file(self._ports, user_id(), request.sandbox_id, order)
         async with contextlib.aclosing(frames):
             async for frame in frames:
                 yield files.download_to_proto(frame)
@@ -247,30 +142,30 @@ class SandboxServicer(sandbox_pb2_grpc.SandboxServiceServicer):
     async def WriteFile(self, request: fpb.WriteFileRequest, context: Context) -> fpb.WriteFileResponse:
         """See the proto."""
         order = files.write_order(request)
-        written = await write_file(self._ports, _user_id(), request.sandbox_id, order)
+        written = await write_file(self._ports, user_id(), request.sandbox_id, order)
         return fpb.WriteFileResponse(**asdict(written))
 
     async def WriteFilePart(self, request: fpb.WriteFilePartRequest, context: Context) -> fpb.WriteFilePartResponse:
         """See the proto."""
         order = files.part_order(request)
-        return fpb.WriteFilePartResponse(size=await write_file_part(self._ports, _user_id(), request.sandbox_id, order))
+        return fpb.WriteFilePartResponse(size=await write_file_part(self._ports, user_id(), request.sandbox_id, order))
 
     async def MakeDirectory(self, request: fpb.MakeDirectoryRequest, context: Context) -> fpb.MakeDirectoryResponse:
         """See the proto."""
         order = files.make_order(request)
-        made = await make_directory(self._ports, _user_id(), request.sandbox_id, order)
+        made = await make_directory(self._ports, user_id(), request.sandbox_id, order)
         return fpb.MakeDirectoryResponse(**asdict(made))
 
     async def MoveFile(self, request: fpb.MoveFileRequest, context: Context) -> fpb.MoveFileResponse:
         """See the proto."""
         order = files.move_order(request)
-        moved = await move_file(self._ports, _user_id(), request.sandbox_id, order)
+        moved = await move_file(self._ports, user_id(), request.sandbox_id, order)
         return fpb.MoveFileResponse(**asdict(moved))
 
     async def RemoveFile(self, request: fpb.RemoveFileRequest, context: Context) -> fpb.RemoveFileResponse:
         """See the proto."""
         order = files.remove_order(request)
-        removed = await remove_file(self._ports, _user_id(), request.sandbox_id, order)
+        removed = await remove_file(self._ports, user_id(), request.sandbox_id, order)
         return fpb.RemoveFileResponse(**asdict(removed))
 
     async def SearchFiles(
@@ -278,7 +173,7 @@ class SandboxServicer(sandbox_pb2_grpc.SandboxServiceServicer):
     ) -> AsyncIterator[fpb.SearchFilesResponse]:
         """See the proto."""
         order = files.search_order(request)
-        frames = search_files(self._ports, _user_id(), request.sandbox_id, order)
+        frames = search_files(self._ports, user_id(), request.sandbox_id, order)
         async with contextlib.aclosing(frames):
             async for frame in frames:
                 yield files.found_to_proto(frame)
@@ -287,7 +182,7 @@ class SandboxServicer(sandbox_pb2_grpc.SandboxServiceServicer):
         self, request: fpb.WatchFilesRequest, context: Context
     ) -> AsyncIterator[fpb.WatchFilesResponse]:
         """See the proto."""
-        frames = watch_files(self._ports, _user_id(), request.sandbox_id)
+        frames = watch_files(self._ports, user_id(), request.sandbox_id)
         async with contextlib.aclosing(frames):
             async for frame in frames:
                 yield files.watched_to_proto(frame)
@@ -297,7 +192,7 @@ class SandboxServicer(sandbox_pb2_grpc.SandboxServiceServicer):
     ) -> AsyncIterator[fpb.ExportArchiveResponse]:
         """See the proto."""
         asked = (request.path, request.leave_out_made)
-        frames = export_archive(self._ports, _user_id(), request.sandbox_id, *asked)
+        frames = export_archive(self._ports, user_id(), request.sandbox_id, *asked)
         async with contextlib.aclosing(frames):
             async for frame in frames:
                 yield files.packed_to_proto(frame)
@@ -305,18 +200,18 @@ class SandboxServicer(sandbox_pb2_grpc.SandboxServiceServicer):
     async def ImportArchive(self, request: fpb.ImportArchiveRequest, context: Context) -> fpb.ImportArchiveResponse:
         """See the proto."""
         order = files.unpack_order(request)
-        unpacked = await import_archive(self._ports, _user_id(), request.sandbox_id, order)
+        unpacked = await import_archive(self._ports, user_id(), request.sandbox_id, order)
         return fpb.ImportArchiveResponse(**asdict(unpacked))
 
     async def CreateSnapshot(self, request: pb.CreateSnapshotRequest, context: Context) -> pb.CreateSnapshotResponse:
         """See the proto."""
         order = snapshots.snapshot_from_proto(request)
-        return snapshots.snapshot_to_proto(await create_snapshot(self._ports, _user_id(), request.sandbox_id, order))
+        return snapshots.snapshot_to_proto(await create_snapshot(self._ports, user_id(), request.sandbox_id, order))
 
     async def ListSnapshots(self, request: spb.ListSnapshotsRequest, context: Context) -> spb.ListSnapshotsResponse:
         """See the proto."""
         size, before = page_size(request.page_size, 50, 200), snapshots.number_of(request.page_token)
-        page = await list_snapshots(self._ports, _user_id(), request.sandbox_id, request.path, size, before)
+        page = await list_snapshots(self._ports, user_id(), request.sandbox_id, request.path, size, before)
         return snapshots.list_to_proto(*page)
 
     async def DiffSnapshots(
@@ -324,7 +219,7 @@ class SandboxServicer(sandbox_pb2_grpc.SandboxServiceServicer):
     ) -> AsyncIterator[spb.DiffSnapshotsResponse]:
         """See the proto."""
         order = snapshots.diff_from_proto(request)
-        async with contextlib.aclosing(diff_snapshots(self._ports, _user_id(), request.sandbox_id, order)) as parts:
+        async with contextlib.aclosing(diff_snapshots(self._ports, user_id(), request.sandbox_id, order)) as parts:
             async for part in parts:
                 yield snapshots.part_to_proto(part)
 
@@ -333,7 +228,7 @@ class SandboxServicer(sandbox_pb2_grpc.SandboxServiceServicer):
     ) -> spb.RestoreSnapshotResponse:
         """See the proto."""
         order = RestoreOrder(request.restore_id, request.path, request.tree, request.epoch)
-        restored = await restore_snapshot(self._ports, _user_id(), request.sandbox_id, order)
+        restored = await restore_snapshot(self._ports, user_id(), request.sandbox_id, order)
         return snapshots.restored_to_proto(restored)
 
     async def GetStatus(self, request: pb.GetStatusRequest, context: Context) -> pb.GetStatusResponse:
@@ -344,7 +239,7 @@ class SandboxServicer(sandbox_pb2_grpc.SandboxServiceServicer):
         """See the proto."""
         limit = page_size(request.page_size, 50, 200)
         before = str(decode_token(request.page_token).get("before", ""))
-        page, last = await list_sandboxes(self._ports, _user_id(), before, limit)
+        page, last = await list_sandboxes(self._ports, user_id(), before, limit)
         following = encode_token({"before": last}) if last else ""
         return pb.ListSandboxesResponse(sandboxes=map(convert.sandbox_to_proto, page), next_page_token=following)
 
@@ -352,13 +247,13 @@ class SandboxServicer(sandbox_pb2_grpc.SandboxServiceServicer):
         self, request: pb.WatchSandboxesRequest, context: Context
     ) -> AsyncIterator[pb.WatchSandboxesResponse]:
         """See the proto."""
-        async with contextlib.aclosing(watch_sandboxes(self._ports, _user_id(), request.revision)) as watch:
+        async with contextlib.aclosing(watch_sandboxes(self._ports, user_id(), request.revision)) as watch:
             async for watched in watch:
                 yield convert.watched_to_proto(watched)
 
     async def GetStats(self, request: pool_pb2.GetStatsRequest, context: Context) -> pool_pb2.GetStatsResponse:
         """See the proto."""
-        return convert.stats_to_proto(await get_stats(self._ports, _user_id(), request.sandbox_id))
+        return convert.stats_to_proto(await get_stats(self._ports, user_id(), request.sandbox_id))
 
     async def GetPool(self, request: pool_pb2.GetPoolRequest, context: Context) -> pool_pb2.GetPoolResponse:
         """See the proto."""
