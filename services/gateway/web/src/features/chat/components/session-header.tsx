@@ -55,21 +55,6 @@ export function SessionHeader({ store, known, drawTitle, menu }: SessionHeaderPr
   );
 }
 
-const LEVELS: Readonly<Record<string, string>> = {
-  docker: 'A container with dropped rights, limits and no network',
-  bubblewrap: 'Namespaces by bubblewrap: no network, no limit on memory or CPU',
-  process: 'A plain process: not confined at all',
-};
-
-function Confinement({ level }: { level: string }): ReactNode {
-  const look = level === 'process' ? 'badge badge-bad' : 'badge confined';
-  return (
-    <span className={look} data-testid="confinement" title={LEVELS[level]}>
-      {level}
-    </span>
-  );
-}
-
 const RESTS: Readonly<Record<Exclude<Header['sandbox'], 'up'>, string>> = {
   asleep: 'The sandbox is paused; everything in it is as it was',
   away: 'The container is gone, the files are kept',
