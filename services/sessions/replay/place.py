@@ -18,6 +18,7 @@ from services.sessions.agent.arguments import plain
 from services.sessions.agent.repetition import NO_OUTPUT
 from services.sessions.domain.environment import CONFIG_FILE
 from services.sessions.domain.models import Repository, SessionRecord
+from services.sessions.domain.state import TRANSITION
 from services.sessions.domain.work import (
     CommandBegun,
     CommandBlocked,
@@ -77,7 +78,8 @@ class PlayedPlace:
                     lacks=tuple(made.lacks),
                     warm=made.warm,
                     workspace_id=made.workspace_id,
-                    checkpoint_id=saved.checkpoint_id if rebuilt and not kept and saved else "",
+                    checkpoint_id=saved.sandbox_changed.checkpoint_id if rebuilt and not kept and saved else "",
+                    transition_id=event.labels.get(TRANSITION, ""),
                 )
             if event.HasField("error"):
                 raise _refusal(event.error)
@@ -85,21 +87,22 @@ class PlayedPlace:
                 break
         return Confinement("", "", "", True, created=False)
 
-    def _restored(self) -> SandboxChanged | None:
+    def _restored(self) -> Event | None:
         """What was brought back before the agent went on."""
         for event in self._script.ahead():
             if event.sandbox_changed.state == SandboxChanged.STATE_RESTORED:
-                return event.sandbox_changed
+                return event
             if event.status_changed.phase == StatusChanged.PHASE_RUNNING:
                 break
         return None
 
     async def restore_checkpoint(self, record: SessionRecord, key: str, checkpoint_id: str) -> RestoredWork:
         """As it was then."""
-        restored = self._restored()
-        if restored is None:
+        event = self._restored()
+        if event is None:
             raise NotRecorded("a checkpoint")
-        return RestoredWork(checkpoint_id, "", restored.commits, restored.files, restored.reason)
+        told = event.sandbox_changed
+        return RestoredWork(checkpoint_id, event.labels.get(TRANSITION, ""), told.commits, told.files, told.reason)
 
     async def happened(self, after: int) -> tuple[list[Happened], int]:
         """Nothing comes beside a replay."""
