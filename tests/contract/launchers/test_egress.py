@@ -92,7 +92,7 @@ async def test_a_call_of_what_was_left_running_is_told_to_the_next_command(groun
 
 async def test_a_command_is_told_by_whichever_service_has_the_socket(ground: Ground) -> None:
     bench = ground.bench
-    async with running(bench.settings, EgressProxy(ground.resolve, LIMITS)) as other:
+    async with running(bench.settings, egress=EgressProxy(ground.resolve, LIMITS)) as other:
         async for _ in other.run_command(bench.request("true")):
             pass  # now the other service is connected, and its socket has taken the place of ours
         ran = await bench.run("curl -sS https://two.example/")
