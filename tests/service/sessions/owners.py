@@ -16,7 +16,7 @@ from services.sessions.agent.runner import Runner
 from services.sessions.agent.signals import LocalSignals
 from services.sessions.domain.errors import StoreUnavailable
 from services.sessions.domain.models import Lease, NewSession, SessionRecord
-from services.sessions.domain.work import CommandFrame
+from services.sessions.domain.work import CommandFrame, Confinement, Gate
 from services.sessions.ports import Limits, Ports, Transition
 from services.sessions.store.database import open_database
 from services.sessions.store.sql import SqlEventStore
@@ -101,6 +101,10 @@ class SharedPlace(Place):
         super().__init__(files={"README.md": "hello\n"})
         self.during: During = nothing
         self.began: dict[str, asyncio.Task[object]] = {}
+
+    async def create(self, record: SessionRecord, gate: Gate | None) -> Confinement:
+        made = await super().create(record, gate)
+        return replace(made, created=self.creates == 1)
 
     async def run(self, record: SessionRecord, key: str, *args: Any) -> AsyncGenerator[CommandFrame, None]:
         if key not in self.began:
