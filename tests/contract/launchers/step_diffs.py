@@ -7,10 +7,11 @@ from lucid.sandbox.v1 import snapshots_pb2 as spb
 
 from tests.contract.launchers.conftest import Bench
 
-# The tree as the repository's own git sees it, by an index of its own; $REF where there is no repository.
+# The tree as the repository's own git sees it, by an index of its own; $REF where there is no repository. A copy
+# keeps the time of the index: by it git knows which files it must read again that look as they did within one second.
 TREE = """
 tree_of() { local index; index=$(mktemp -u); local dir=${REF:-$(git rev-parse --absolute-git-dir)}
-  [ ! -f "$dir/index" ] || cp "$dir/index" "$index"
+  [ ! -f "$dir/index" ] || cp -p "$dir/index" "$index"
   GIT_DIR=$dir GIT_WORK_TREE=$PWD GIT_INDEX_FILE=$index git add -A 2>/dev/null
   GIT_DIR=$dir GIT_WORK_TREE=$PWD GIT_INDEX_FILE=$index git write-tree; rm -f "$index"; }
 """

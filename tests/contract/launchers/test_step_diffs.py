@@ -56,7 +56,7 @@ async def reference(bench: Bench, case: Case, path: str) -> str:
     if case.init and not case.gone:
         return ""
     own = f"/tmp/ref-{path.replace('/', '-')}"
-    await ran(bench, f"git --git-dir={own} --work-tree=. init -q; cp .git/index {own}/index 2>/dev/null; true", path)
+    await ran(bench, f"git --git-dir={own} --work-tree=. init -q; cp -p .git/index {own}/index 2>/dev/null; true", path)
     if case.gone:
         await ran(bench, f"cp -r .git/objects/. {own}/objects/", path)
     return f"REF={own}\n"
