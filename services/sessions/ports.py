@@ -72,8 +72,8 @@ class EventStore(Protocol):
         """How many sessions have a turn open."""
 
     async def claim(self, worker: str, limit: int, held: Collection[str] = ()) -> list[SessionRecord]:
-        """Takes over sessions that are wanted, or whose time to wake has come, and whose lease is free or has run out,
-        each with a new epoch; not those `held`."""
+        """Takes over sessions that are wanted, or whose time to wake has come, and whose lease is free, has run out or
+        is the worker's own, each with a new epoch; not those `held`."""
 
     async def take(self, worker: str, session_id: str) -> SessionRecord | None:
         """Takes one session over, with a new epoch, that has no work to do and no owner; None where it has."""

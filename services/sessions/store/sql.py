@@ -177,11 +177,16 @@ class SqlEventStore:
 
     async def claim(self, worker: str, limit: int, held: Collection[str] = ()) -> list[SessionRecord]:
         """Takes over sessions that are wanted, or whose time to wake has come, and whose lease is free or has run out,
-        each with a new epoch; not those `held`."""
+        each with a new epoch; not those `held`.
+
+        What the worker owns and does not hold is free too: a claim whose answer was lost, or a session that was let go
+        without the database.
+        """
         now = self._database.now
         waking = and_(sessions.c.wake_at > 0, sessions.c.wake_at <= now)
         due = or_(sessions.c.wanted, waking)
-        claimable = and_(due, sessions.c.lease_until < now, sessions.c.session_id.not_in(held))
+        ownerless = or_(sessions.c.lease_until < now, sessions.c.lease_owner == worker)
+        claimable = and_(due, ownerless, sessions.c.session_id.not_in(held))
         free = select(sessions.c.session_id).where(claimable).limit(limit)
         # A read first: on SQLite every write transaction holds up the log's writer.
         if await self._database.read(lambda connection: connection.execute(free.limit(1)).first()) is None:

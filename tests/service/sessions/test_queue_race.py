@@ -186,7 +186,9 @@ def ports(store: Any) -> Ports:
 async def take_seats(own: SqlEventStore, other: SqlEventStore, count: int, seed: int) -> list[Seat]:
     """Sessions with a running turn. `other`: the store by which the person comes."""
     made = [await create_session(ports(own), NewSession(ME, "work", request_id=f"r{n}")) for n in range(count)]
-    claimed = {record.session_id: record for _ in range(count) for record in await own.claim("w", count)}
+    claimed: dict[str, SessionRecord] = {}
+    while len(claimed) < count:
+        claimed |= {record.session_id: record for record in await own.claim("w", count, claimed)}
     seats = []
     for number, record in enumerate(made):
         race = Race(seed + number)
