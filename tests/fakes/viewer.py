@@ -18,6 +18,8 @@ class Viewer:
         self.started: set[str] = set()
         self.caught_up = False
         self.delta_bytes = 0
+        # Shown, and then not part of the text: what an owner that died had not check-pointed yet.
+        self.taken_back = 0
         self.repeated_events = 0
 
     @property
@@ -65,6 +67,7 @@ class Viewer:
                     # that; the completed event sets it right.
                     more = event.text_completed.reset and shown.startswith(text)
                     assert text.startswith(shown) or more, "shown text was never true"
+                    self.taken_back += max(0, len(shown) - len(text))
             self.started.discard(event.item_id)
         return True
 

@@ -5,7 +5,7 @@ fan-out, batching and back-pressure are this one structure. A session that nobod
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from lucid.sessions.v1.event_pb2 import (
@@ -21,7 +21,7 @@ from lucid.sessions.v1.event_pb2 import (
 
 from services.rpc.errors import LucidError
 from services.sessions.domain.errors import Leaving, Resync, SessionNotFound
-from services.sessions.store.frames import delta_response, event_response, frame_response
+from services.sessions.store.frames import delta_response, event_response, frame_response, rest_of_delta
 from services.sessions.store.waking import Waking
 
 MAX_BUFFERED = 8 * 1024 * 1024
@@ -54,13 +54,24 @@ class _Answer:
 
 
 class Watcher:
-    """A cursor into a session's answers. `first`: it was not shown the events up to this one."""
+    """A cursor into a session's answers. `first`: it was not shown the events up to this one.
 
-    def __init__(self, stream: "SessionStream", durable_only: bool, first: int = 0) -> None:
+    `ahead`: the bytes it has of items of which less, or nothing, was known here when it came: it was at a replica that
+    is nearer to the owner.
+    """
+
+    def __init__(
+        self,
+        stream: "SessionStream",
+        durable_only: bool,
+        first: int = 0,
+        ahead: Mapping[tuple[str, int], int] | None = None,
+    ) -> None:
         self._stream = stream
         self._durable_only = durable_only
         self._first = first
-        self.picky = durable_only
+        self._ahead = ahead or {}
+        self.picky = durable_only or bool(ahead)
         self.position = stream.end
         self.wake = asyncio.Event()
 
@@ -78,14 +89,16 @@ class Watcher:
             if size and size + len(answer.data) > MAX_MESSAGE:
                 return b"".join(parts)
             self.position += 1
-            if not self.picky or self._wants(answer):
-                parts.append(answer.data)
-                size += len(answer.data)
+            if data := self._wanted(answer) if self.picky else answer.data:
+                parts.append(data)
+                size += len(data)
         self.wake.clear()
         return b"".join(parts)
 
-    def _wants(self, answer: _Answer) -> bool:
-        return not (self._durable_only and answer.is_delta) and answer.late <= self._first
+    def _wanted(self, answer: _Answer) -> bytes:
+        if (self._durable_only and answer.is_delta) or answer.late > self._first:
+            return b""
+        return rest_of_delta(answer.data, self._ahead) if answer.is_delta and self._ahead else answer.data
 
 
 @dataclass
@@ -315,6 +328,13 @@ async def follow(stream: SessionStream, watcher: Watcher) -> AsyncIterator[bytes
     finally:
         if timer is not None:
             timer.cancel()
+
+
+def ahead_of(items: Sequence[tuple[OpenBytes, int]], cursors: Sequence[ItemCursor]) -> dict[tuple[str, int], int]:
+    """The cursors that are further than what is known here."""
+    known = {(item.item_id, item.channel): length for item, length in items}
+    have = {(cursor.item_id, int(cursor.channel)): cursor.have for cursor in cursors}
+    return {key: length for key, length in have.items() if length > known.get(key, 0)}
 
 
 def snapshot(items: Sequence[tuple[OpenBytes, int]], cursors: Sequence[ItemCursor], after_seq: int) -> list[bytes]:

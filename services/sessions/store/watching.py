@@ -8,7 +8,7 @@ from services.sessions.domain.errors import CursorBeyondEnd, Leaving
 from services.sessions.domain.models import SessionRecord
 from services.sessions.ports import EventStore
 from services.sessions.store.frames import event_response, frame_response
-from services.sessions.store.live import MAX_MESSAGE, Hub, SessionStream, Watcher, follow, reset, snapshot
+from services.sessions.store.live import MAX_MESSAGE, Hub, SessionStream, Watcher, ahead_of, follow, reset, snapshot
 
 PAGE = 1000
 
@@ -63,12 +63,12 @@ class LiveWatching(Hub):
     ) -> AsyncGenerator[bytes, None]:
         windowed = bool(last_n) and not after_seq
         first = max(0, stream.seq - last_n) if windowed else after_seq
-        # Registration and snapshot are one step: nothing falls between, nothing comes twice.
-        watcher = Watcher(stream, durable_only, first if windowed else 0)
+        # Snapshot and registration are one step: nothing falls between, nothing comes twice.
+        head = stream.seq
+        open_items = [(item, len(item.data)) for item in stream.open_items()]
+        watcher = Watcher(stream, durable_only, first if windowed else 0, ahead_of(open_items, items))
         stream.watchers.add(watcher)
         try:
-            head = stream.seq
-            open_items = [(item, len(item.data)) for item in stream.open_items()]
             if windowed and (older := [item for item, _ in open_items if item.started_seq <= first]):
                 # Else the deltas of these items would be dropped as unknown.
                 yield b"".join(event_response(item.started) for item in older)
