@@ -72,8 +72,9 @@ lint: setup ## ruff, buf lint, eslint
 	@.venv/bin/buf lint
 	@cd $(WEB) && npm run --silent lint
 
-types: setup ## mypy, strict
+types: setup ## mypy and tsc, both strict
 	@.venv/bin/mypy services tests/grounds tests/unit/house tests/unit/benchmarks tests/benchmarks tests/e2e tests/faults
+	@cd $(WEB) && npm run --silent types
 
 imports: setup ## who may import whom
 	@.venv/bin/lint-imports

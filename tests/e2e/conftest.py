@@ -12,6 +12,7 @@ import pytest
 from tests.fakes.model_server import ModelServer, Say, Script
 from tests.grounds.canary import Canary
 from tests.grounds.hosted import Ground, Installation, delete_sessions, installed
+from tests.grounds.processes import Run, as_fork
 from tests.grounds.product import Product, StartProduct
 
 NOTHING = Say("", calls=[("finish", {"summary": "Done."})])
@@ -40,8 +41,8 @@ def module_products() -> Iterator[StartProduct]:
     """As start_product, for a whole file: a start takes seconds."""
     with contextlib.ExitStack() as stack:
 
-        def start(apart: bool = False, env: dict[str, str] | None = None) -> Product:
-            product = Product(Path(tempfile.mkdtemp(prefix="lucid-")), apart, env)
+        def start(apart: bool = False, env: dict[str, str] | None = None, run: Run = as_fork) -> Product:
+            product = Product(Path(tempfile.mkdtemp(prefix="lucid-")), apart, env, run)
             stack.callback(shutil.rmtree, product.folder, ignore_errors=True)
             stack.callback(product.stop)
             product.start()

@@ -15,6 +15,7 @@ from tests.fakes.model_server import ModelServer, Say
 from tests.fakes.viewer import Viewer
 from tests.grounds.length import rounds
 from tests.grounds.person import Person, turn_ended
+from tests.grounds.processes import as_command
 from tests.grounds.product import StartProduct
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
@@ -61,7 +62,7 @@ async def test_kill_nine_loses_and_doubles_nothing(start_product: StartProduct) 
     script = Script()
     with ModelServer(script) as model:
         env = {"OPENAI_BASE_URL": f"{model.url}/v1", "OPENAI_API_KEY": "sk-test", "SANDBOX_BACKEND": "bubblewrap"}
-        product = start_product(env=env)
+        product = start_product(env=env, run=as_command)
         person = Person(product)
         model_name = "openai/gpt-5"
         made = [

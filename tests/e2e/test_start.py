@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from tests.grounds.product import ROOT, SECRETS, SERVICES, Product, StartProduct
+from tests.grounds.processes import ROOT, as_command
+from tests.grounds.product import SECRETS, SERVICES, Product, StartProduct
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
 RPC_SERVICES = {
@@ -20,6 +21,12 @@ RPC_SERVICES = {
     "integrations": "lucid.integrations.v1.IntegrationsService",
     "gateway": "lucid.gateway.v1.AccountsService",
 }
+
+
+@pytest.fixture(scope="module", params=["embedded", "apart"])
+def product(request: pytest.FixtureRequest, module_products: StartProduct) -> Product:
+    """Started by the command that people type, once as one process and once as four."""
+    return module_products(apart=request.param == "apart", run=as_command)
 
 
 def call(url: str, body: dict[str, str] | None = None, **headers: str) -> Any:
@@ -80,7 +87,7 @@ def test_it_ends_cleanly_and_starts_again(product: Product) -> None:
 
 
 def test_what_it_keeps_is_for_its_owner_only(start_product: StartProduct) -> None:
-    product = start_product()
+    product = start_product(run=as_command)
     kept = [path for path in product.data_dir.rglob("*") if path.is_file() and path.suffix not in {".sample"}]
     assert kept
     secrets = [path for path in kept if any(word in path.name for word in ("key", "secret"))]
@@ -93,8 +100,8 @@ def test_what_it_keeps_is_for_its_owner_only(start_product: StartProduct) -> Non
 @pytest.mark.parametrize("service", SERVICES)
 def test_a_service_apart_makes_no_secrets(service: str, tmp_path: Path) -> None:
     env = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "LUCID_DATA_DIR": str(tmp_path / "data")}
-    command = [sys.executable, "-m", f"services.{service}"]
-    run = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=30, check=False)
+    line = [sys.executable, "-m", f"services.{service}"]
+    run = subprocess.run(line, cwd=ROOT, env=env, capture_output=True, text=True, timeout=30, check=False)
     assert run.returncode != 0
     said = run.stdout + run.stderr
     assert "SESSION_SECRET" in said

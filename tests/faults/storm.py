@@ -22,6 +22,7 @@ from tests.faults.client import Client
 from tests.faults.conductor import Reached, Trap
 from tests.faults.people import Person
 from tests.faults.world import World
+from tests.grounds.processes import as_bound_command
 
 LEASE_SECONDS = 5.0
 LONGEST_TAKEOVER = 6.0
@@ -113,7 +114,7 @@ class Storm:
 async def storm(seconds: float, seed: int, longest_takeover: float, keep: Path | None, people: int) -> int:
     """Runs and judges; the exit code."""
     began = time.monotonic()
-    async with World(LEASE_SECONDS, WORKERS) as world:
+    async with World(LEASE_SECONDS, WORKERS, run=as_bound_command) as world:
         run = Storm(world, seconds, seed, people)
         try:
             await run.run()

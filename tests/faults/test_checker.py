@@ -12,7 +12,7 @@ from lucid.sessions.v1.event_pb2 import CHANNEL_MESSAGE, Delta, Frame, TurnCompl
 
 from tests.faults.checker.verdict import RULES, judge
 from tests.faults.story import BEGAN, BRANCH, SESSION, Story, true_story
-from tests.grounds.product import ROOT
+from tests.grounds.processes import ROOT
 
 LONGEST_TAKEOVER = 6.0
 

@@ -7,7 +7,8 @@ import pytest
 from tests.faults.case import play, work
 from tests.faults.conftest import Stage
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(150)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
+TRIES = 4
 
 
 @pytest.fixture(scope="module")
@@ -24,13 +25,23 @@ def unkeyed() -> Iterator[Stage]:
     made.close()
 
 
+def finds(stage: Stage, rule: str, point: str, fault: str) -> tuple[str, ...]:
+    """What the checker has named, empty where the rule was not among it.
+
+    By chance all that an owner writes late, or runs again, may be answered under keys: then the rule was not broken.
+    """
+    for _ in range(TRIES):
+        broken = stage.run(play(stage.world, point, fault, work)).broken
+        if any(one.startswith(rule) for one in broken):
+            return tuple(broken)
+    return ()
+
+
 @pytest.mark.parametrize("point", ["model-answering", "command-output", "stored-call"])
 def test_without_the_fence_two_owners_write(unfenced: Stage, point: str) -> None:
-    broken = unfenced.run(play(unfenced.world, point, "pause", work)).broken
-    assert any(one.startswith("fence:") for one in broken), broken
+    assert finds(unfenced, "fence:", point, "pause")
 
 
 @pytest.mark.parametrize("point", ["command-output", "command-ended"])
 def test_without_keys_commands_run_twice(unkeyed: Stage, point: str) -> None:
-    broken = unkeyed.run(play(unkeyed.world, point, "kill", work)).broken
-    assert any(one.startswith("commands:") for one in broken), broken
+    assert finds(unkeyed, "commands:", point, "kill")

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from tests.grounds.product import ROOT
+from tests.grounds.processes import ROOT
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 SECONDS = 60

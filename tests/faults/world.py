@@ -9,8 +9,6 @@ import os
 import shutil
 import signal
 import socket
-import subprocess
-import sys
 import tempfile
 import time
 from base64 import b64encode
@@ -32,7 +30,8 @@ from tests.faults.proxy import Proxy
 from tests.faults.records import Records
 from tests.faults.storage import PostgresServer, RedisServer
 from tests.grounds.ports import spare_port
-from tests.grounds.product import ROOT, SECRETS
+from tests.grounds.processes import Run, Running, as_fork
+from tests.grounds.product import SECRETS
 
 READY_SECONDS = 120.0
 USER = "usr_faults"
@@ -48,7 +47,7 @@ class Worker:
         self.name = name
         self.port = spare_port()
         self.proxies = proxies
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: Running | None = None
         self.stopped = False
 
     @property
@@ -65,7 +64,7 @@ class Worker:
 class World:
     """Use as a context, on one loop. `sabotage`: see worker.py."""
 
-    def __init__(self, lease_seconds: float = 1.0, workers: int = 2, sabotage: str = "") -> None:
+    def __init__(self, lease_seconds: float = 1.0, workers: int = 2, sabotage: str = "", run: Run = as_fork) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="lucid-faults-"))
         self.lease_seconds = lease_seconds
         self._current = self.folder / "current"
@@ -76,10 +75,10 @@ class World:
         self.model = ModelServer(brain.answer)
         (self.folder / "host").mkdir()
         self.host = Host(self.folder / "host", self.conductor)
-        self._sabotage = sabotage
+        self._sabotage, self._run = sabotage, run
         self._deleted: dict[str, float] = {}
         self._ports = {"sandbox": spare_port(), "integrations": spare_port()}
-        self._services: dict[str, subprocess.Popen[bytes]] = {}
+        self._services: dict[str, Running] = {}
         self._names = [f"w{number}" for number in range(1, workers + 1)]
         self.workers: dict[str, Worker] = {}
 
@@ -150,11 +149,11 @@ class World:
             **self.host.environment(),
         }
 
-        def spawn() -> subprocess.Popen[bytes]:
-            self._services[name] = self._spawn(name, [f"services.{name}"], env)
+        def spawn() -> Running:
+            self._services[name] = self._spawn(name, f"services.{name}", env)
             return self._services[name]
 
-        await self._run(spawn, self._ports[name], name)
+        await self._keep(spawn, self._ports[name], name)
 
     async def restart_service(self, name: str) -> None:
         """Kills it and starts it again; returns once it answers."""
@@ -184,22 +183,20 @@ class World:
             "FAULTS_LEASE_SECONDS": str(self.lease_seconds),
         }
 
-        def spawn() -> subprocess.Popen[bytes]:
-            worker.process, worker.stopped = self._spawn(name, ["tests.faults.worker"], env), False
+        def spawn() -> Running:
+            worker.process, worker.stopped = self._spawn(name, "tests.faults.worker", env), False
             return worker.process
 
-        await self._run(spawn, worker.port, name)
+        await self._keep(spawn, worker.port, name)
 
-    def _spawn(self, name: str, arguments: list[str], env: dict[str, str]) -> subprocess.Popen[bytes]:
-        with (self.folder / f"{name}.log").open("ab") as log:
-            command = ["setpriv", "--pdeathsig=KILL", sys.executable, "-m", *arguments]
-            return subprocess.Popen(command, cwd=ROOT, env=env, stdout=log, stderr=log)
+    def _spawn(self, name: str, module: str, env: dict[str, str]) -> Running:
+        return self._run(module, env, self.folder / f"{name}.log")
 
     def _environment(self) -> dict[str, str]:
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
         return kept | SECRETS | {"LUCID_DATA_DIR": str(self.folder / "data")}
 
-    async def _run(self, spawn: Callable[[], subprocess.Popen[bytes]], port: int, name: str) -> None:
+    async def _keep(self, spawn: Callable[[], Running], port: int, name: str) -> None:
         """Starts a process and, as a supervisor would, starts it again where it ends: its database may be away."""
         process, ends = spawn(), time.monotonic() + READY_SECONDS
         while not _accepts(port):
@@ -314,7 +311,7 @@ class World:
                 shutil.copy(path, folder / path.name)
 
     @staticmethod
-    def _end(process: subprocess.Popen[bytes] | None) -> None:
+    def _end(process: Running | None) -> None:
         if process is not None and process.poll() is None:
             process.kill()
             process.wait(10)

@@ -16,6 +16,7 @@ from tests.fakes.model_server import ModelServer, Say
 from tests.fakes.viewer import Viewer
 from tests.grounds.canary import Canary, below, container_pids, naming
 from tests.grounds.person import Person, turn_ended
+from tests.grounds.processes import as_command
 from tests.grounds.product import Product, StartProduct
 from tests.grounds.rest import Rest
 
@@ -80,7 +81,8 @@ def installed(
         github.add_repository("ada/tea", FILES, private=True)
         github.add_repository("ada/other", {"secret.txt": "the other one\n"}, private=True)
         env = {"OPENAI_BASE_URL": f"{model.url}/v1", "OPENAI_API_KEY": MODEL_KEY, "SANDBOX_BACKEND": backend}
-        product = start_product(apart=apart, env=env | github.environment())
+        # The command itself: what it was started with is searched for the token too.
+        product = start_product(apart=apart, env=env | github.environment(), run=as_command)
         yield Installation(product, github, model, canary, backend)
 
 

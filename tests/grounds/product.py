@@ -4,7 +4,6 @@ import os
 import shutil
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 import urllib.error
@@ -15,10 +14,10 @@ from pathlib import Path
 import pytest
 
 from tests.grounds.ports import spare_port
+from tests.grounds.processes import Run, Running, as_command, as_fork
 
 SERVICES = ("sandbox", "integrations", "sessions", "gateway")
 READY_SECONDS = 40
-ROOT = Path(__file__).parents[2]
 SECRETS = {
     "SESSION_SECRET": "test-session-secret-0123456789abcdef",
     "INTERNAL_API_KEY": "test-internal-key-0123456789abcdef",
@@ -27,11 +26,20 @@ SECRETS = {
 
 
 class Product:
-    """One installation. `apart` runs every service in a process of its own, else one process runs all."""
+    """One installation. `apart` runs every service in a process of its own, else one process runs all.
+
+    `run` starts a process: the command itself, or a fork where a test does not look at how it is started.
+    """
 
     ready_seconds = READY_SECONDS
 
-    def __init__(self, folder: Path, apart: bool = False, env: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        apart: bool = False,
+        env: dict[str, str] | None = None,
+        run: Run = as_command,
+    ) -> None:
         self.folder = folder
         self.data_dir = folder / "data"
         self.apart = apart
@@ -41,7 +49,8 @@ class Product:
         rpc_ports = {name: spare_port() for name in SERVICES} if apart else dict.fromkeys(SERVICES, spare_port())
         self.rpc = {name: f"127.0.0.1:{port}" for name, port in rpc_ports.items()}
         self._env = self._environment() | (env or {})
-        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._run = run
+        self._processes: dict[str, Running] = {}
 
     @property
     def processes(self) -> tuple[str, ...]:
@@ -105,11 +114,9 @@ class Product:
                 raise AssertionError(f"{name} did not end within 20 s of SIGTERM\n{self.log[-4000:]}") from None
         return codes
 
-    def _spawn(self, name: str) -> subprocess.Popen[bytes]:
+    def _spawn(self, name: str) -> Running:
         module = "services" if name == "all" else f"services.{name.partition('-')[0]}"
-        env = self._env | self._own(name)
-        with (self.folder / f"{name}.log").open("ab") as log:
-            return subprocess.Popen([sys.executable, "-m", module], cwd=ROOT, env=env, stdout=log, stderr=log)
+        return self._run(module, self._env | self._own(name), self.folder / f"{name}.log")
 
     def _own(self, name: str) -> dict[str, str]:
         """What the process does not share with the others."""
@@ -172,9 +179,9 @@ def start_product() -> Iterator[StartProduct]:
     """Starts products: `start_product(apart=False, env={...})`. All end with the test, their data with them."""
     started: list[Product] = []
 
-    def start(apart: bool = False, env: dict[str, str] | None = None) -> Product:
+    def start(apart: bool = False, env: dict[str, str] | None = None, run: Run = as_fork) -> Product:
         # Not pytest's own folder: the path of a Unix socket must stay under 108 bytes.
-        product = Product(Path(tempfile.mkdtemp(prefix="lucid-")), apart, env)
+        product = Product(Path(tempfile.mkdtemp(prefix="lucid-")), apart, env, run)
         started.append(product)
         product.start()
         return product

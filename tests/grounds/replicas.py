@@ -10,6 +10,7 @@ import pytest
 
 from tests.grounds.databases import Postgres
 from tests.grounds.ports import spare_port
+from tests.grounds.processes import as_fork
 from tests.grounds.product import Product
 from tests.grounds.redis import Redis
 
@@ -22,7 +23,7 @@ class Replicas(Product):
     ready_seconds = 120
 
     def __init__(self, folder: Path, env: dict[str, str]) -> None:
-        super().__init__(folder, apart=True, env=env)
+        super().__init__(folder, apart=True, env=env, run=as_fork)
         del self.rpc["sessions"], self.rpc["gateway"]
         self.rpc |= {name: f"127.0.0.1:{spare_port()}" for name in REPLICATED}
         self.base_urls.append(f"http://127.0.0.1:{spare_port()}")

@@ -1,17 +1,16 @@
-"""`python -m services.sandbox` as an operator starts it: a process that can be killed and started again on its data."""
+"""The sandbox service alone: a process that can be killed and started again on its data."""
 
 import asyncio
 import contextlib
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 from services.rpc.channels import open_channel
 from services.rpc.identity import service_metadata
 from services.sandbox.client import SandboxClient
+from tests.grounds.processes import Running, as_fork
 
 START_SECONDS = 40
 
@@ -27,7 +26,6 @@ class SandboxProcess:
         self._secret, self._key = keys
         self._env = {
             "PATH": os.environ["PATH"],
-            "PYTHONPATH": os.pathsep.join(sys.path),
             "SESSION_SECRET": self._secret,
             "INTERNAL_API_KEY": self._key,
             "LUCID_DATA_DIR": str(data_dir),
@@ -37,13 +35,13 @@ class SandboxProcess:
             "SANDBOX_POOL_SIZE": "0",
             **env,
         }
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Running | None = None
+        self._log = folder / "log"
 
     async def start(self) -> None:
         """Returns when it answers."""
         self.socket.unlink(missing_ok=True)
-        command = [sys.executable, "-m", "services.sandbox"]
-        self._process = subprocess.Popen(command, env=self._env)  # noqa: ASYNC220
+        self._process = as_fork("services.sandbox", self._env, self._log)
         async with open_channel(f"unix:{self.socket}") as channel:
             await asyncio.wait_for(channel.channel_ready(), START_SECONDS)
 
