@@ -9,8 +9,10 @@ from __future__ import annotations
 import array
 import os
 import socket
+import time
 
 WAIT_SECONDS = 30.0
+CROWDED_SECONDS = 0.02
 BACKLOG = 64
 
 
@@ -21,7 +23,7 @@ def connected(path: str) -> socket.socket:
     way = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     way.settimeout(WAIT_SECONDS)
     try:
-        way.connect(f"/proc/self/fd/{fd}/{name}")
+        _connect(way, f"/proc/self/fd/{fd}/{name}")
         way.settimeout(None)
     except OSError:
         way.close()
@@ -29,6 +31,18 @@ def connected(path: str) -> socket.socket:
     finally:
         os.close(fd)
     return way
+
+
+def _connect(way: socket.socket, path: str) -> None:
+    """Where many have come at once and none is let in yet, the kernel refuses a socket that has a time limit."""
+    ends = time.monotonic() + WAIT_SECONDS
+    while True:
+        try:
+            return way.connect(path)
+        except BlockingIOError:
+            if time.monotonic() > ends:
+                raise
+            time.sleep(CROWDED_SECONDS)
 
 
 def receive(path: str, token: str) -> socket.socket:

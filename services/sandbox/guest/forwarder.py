@@ -43,12 +43,12 @@ class Forwarder:
                 near.close()
                 continue
             self._last += 1
-            if self._numbered:
-                self.callers[self._last] = peer[1]
-                far.sendall(b"LUCID/1 %d\n" % self._last)
             try:
+                if self._numbered:
+                    self.callers[self._last] = peer[1]
+                    far.sendall(b"LUCID/1 %d\n" % self._last)
                 threading.Thread(target=self._carry, args=(near, far, self._last), daemon=True).start()
-            except RuntimeError:  # at the limit of processes
+            except (OSError, RuntimeError):  # the far side has closed, or we are at the limit of processes
                 self._end(near, far, self._last)
 
     def _carry(self, near: socket.socket, far: socket.socket, number: int) -> None:

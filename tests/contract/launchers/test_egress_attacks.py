@@ -277,7 +277,7 @@ async def test_more_connections_than_a_sandbox_may_have(ground: Ground) -> None:
     ways = "[__import__('socket').create_connection(('127.0.0.1', 3128)) for _ in range(64)]"
     last = "w = __import__('socket').create_connection(('127.0.0.1', 3128)); print(w.recv(999).decode().split()[1])"
     ran = await ground.bench.run(f'python3 -c "held = {ways}; import time; time.sleep(0.3); {last}"')
-    assert ran.output == b"503\n"
+    assert ran.output == b"503\n", ran.refusals
     assert "TOO_MANY" in {reason for _, _, reason in ran.refusals}
 
 
@@ -341,7 +341,7 @@ async def test_the_sockets_cannot_be_replaced(ground: Ground) -> None:
 async def test_what_is_set_inside_changes_nothing(ground: Ground) -> None:
     await ground.bench.run("export EGRESS=list EGRESS_HOSTS='*.example' NO_PROXY='*'; echo '*' >/tmp/hosts")
     ran = await ground.bench.run("curl -sS -m 5 --noproxy '' -x http://127.0.0.1:3128 https://evil.example/")
-    assert ran.refusals == [("evil.example", 443, "NOT_ALLOWED")]
+    assert ran.refusals == [("evil.example", 443, "NOT_ALLOWED")], (ran.output, ran.exit)
     await ground.bench.run("unset EGRESS EGRESS_HOSTS; export NO_PROXY=127.0.0.1,localhost,::1")
 
 
