@@ -22,6 +22,7 @@ from services.sessions.store.database import open_database
 from services.sessions.store.replica import Replica
 from services.sessions.store.sql import SqlEventStore
 from services.sessions.store.watching import LiveWatching
+from tests.grounds.redis import Redis
 
 SECRET, KEY = "s" * 32, "k" * 32
 
@@ -119,3 +120,10 @@ async def sessions_ground(database_url: str, redis_url: str = "") -> AsyncIterat
 async def ground(database_url: str) -> AsyncIterator[Ground]:
     async with sessions_ground(database_url) as made:
         yield made
+
+
+@pytest.fixture
+async def pair(postgres_url: str, redis: Redis) -> AsyncIterator[tuple[Ground, Ground]]:
+    """Two replicas on one Postgres and one Redis."""
+    async with sessions_ground(postgres_url, redis.url) as one, sessions_ground(postgres_url, redis.url) as other:
+        yield one, other

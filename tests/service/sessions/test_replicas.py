@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 
 import grpc
 import pytest
@@ -13,20 +13,13 @@ from services.rpc.status import from_rpc_error
 from services.sessions.agent import recovery
 from services.sessions.agent.journal import Journal
 from services.sessions.domain.models import Change
-from services.sessions.store import sharing
 from tests.fakes.viewer import Viewer
 from tests.grounds.redis import Redis
-from tests.service.sessions.conftest import Ground, sessions_ground
+from tests.service.sessions.conftest import Ground
 from tests.service.sessions.test_watch_events import until_caught_up, write_command, write_text
 
 HOPS = 250
 PATIENCE = 20.0
-
-
-@pytest.fixture
-async def pair(postgres_url: str, redis: Redis) -> AsyncIterator[tuple[Ground, Ground]]:
-    async with sessions_ground(postgres_url, redis.url) as one, sessions_ground(postgres_url, redis.url) as other:
-        yield one, other
 
 
 async def owner(ground: Ground, session_id: str = "") -> Journal:
@@ -98,29 +91,6 @@ async def test_a_non_owner_shows_tokens_as_they_are_written(pair: tuple[Ground, 
     assert watching.viewer.repeated_events == 0
     assert watching.viewer.delta_bytes == len(item.text.encode())
     await watching.close()
-
-
-@pytest.mark.parametrize("meanwhile", ["", "between "])
-async def test_who_knows_more_than_a_replica_that_has_not_heard_the_owner_is_not_told_it_again(
-    pair: tuple[Ground, Ground], monkeypatch: pytest.MonkeyPatch, meanwhile: str
-) -> None:
-    here, there = pair
-    journal = await owner(here)
-    item = await journal.open_text(CHANNEL_THOUGHT)
-    item.write("said before ")
-    viewer = Viewer(journal.session_id)
-    watching = Watching(here, viewer)
-    await watching.until(shows(b"said before "))
-    await watching.close()
-    item.write(meanwhile)
-    # The owner's answer comes after the watcher has been let in.
-    monkeypatch.setattr(sharing, "OWNER_SECONDS", 0)
-    watching = Watching(there, viewer)
-    await watching.until(lambda viewer: viewer.caught_up)
-    item.write("and after")
-    await watching.until(shows(item.text.encode()))
-    await watching.close()
-    assert viewer.delta_bytes == len(item.text.encode())
 
 
 async def test_who_joins_a_non_owner_in_mid_token_gets_what_is_there_and_what_comes(
