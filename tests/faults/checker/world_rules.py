@@ -74,7 +74,7 @@ def takeovers(history: History) -> tuple[list[float], list[float]]:
     """Seconds from the end of each owner to the first act of the next, for the sessions that it held.
 
     Those first that nothing else disturbed, then those where another fault fell into the time: storage was away, or
-    the next owner was hit too.
+    the next owner was hit too, or one that had claimed the session before it.
     """
     acts: dict[str, list[Line]] = defaultdict(list)
     for kind in ("claim", "release", "append", "run"):
@@ -88,7 +88,9 @@ def takeovers(history: History) -> tuple[list[float], list[float]]:
             act = _first_act(lines, fault) if fault["what"] in ("kill", "pause") else None
             if act is not None:
                 gap = float(act["at"] - fault["at"])
-                (disturbed if _is_disturbed(history, fault, act) else calm).append(gap)
+                between = {line["worker"] for line in lines if fault["at"] < line["at"] <= act["at"]}
+                hit = _is_disturbed(history, fault, act, between | {fault["worker"]})
+                (disturbed if hit else calm).append(gap)
     return sorted(calm), sorted(disturbed)
 
 
@@ -104,11 +106,11 @@ def _first_act(lines: list[Line], fault: Line) -> Line | None:
     return after[0] if after and after[0]["lease"] > lease else None
 
 
-def _is_disturbed(history: History, fault: Line, act: Line) -> bool:
+def _is_disturbed(history: History, fault: Line, act: Line, owners: set[str]) -> bool:
     for other in history.lines["fault"]:
         # Storage that crashed just before is still on its way back.
         storage = other["what"] == "storage" and fault["at"] - STORAGE_SECONDS < other["at"] < act["at"]
-        hit = other["worker"] in (act["worker"], fault["worker"]) and fault["at"] < other["at"] < act["at"]
+        hit = other["worker"] in owners and fault["at"] < other["at"] < act["at"]
         if storage or (hit and other["what"] in ("kill", "pause", "cut")):
             return True
     return False
