@@ -24,6 +24,7 @@ from tests.benchmarks.scenarios import (
     create,
     crowd,
     egress,
+    inside,
     resume,
     sandboxes,
     snapshots,
@@ -38,6 +39,7 @@ RESULTS = ROOT / "test-results" / "benchmarks.json"
 ALONE: dict[str, Callable[[], Awaitable[list[Row]]]] = {
     "start": start.run,
     "command": command.run,
+    "inside": inside.run,
     "snapshots": snapshots.run,
     "apart": apart.run,
     "egress": egress.run,

@@ -11,6 +11,7 @@ from typing import Any
 
 import docker
 import grpc
+from lucid.sandbox.v1 import lifecycle_pb2 as lpb
 from lucid.sandbox.v1 import sandbox_pb2 as pb
 from lucid.sandbox.v1.pool_pb2 import GetPoolRequest, SetPoolRequest
 
@@ -56,6 +57,8 @@ class _Ways:
         return [
             from_samples("P10", "cold create → first command", cold, took["bare"], "ms", against, 1.3),
             from_samples("P10", "warm claim → first command", took["warm"], cold, "ms", "cold", 0.06),
+            from_samples("P10", "paused → first command", took["paused"], cold, "ms", "cold", 0.1),
+            from_samples("P10", "hibernated → first command", took["hibernated"], cold, "ms", "cold", 1.2),
             from_samples("P10", "files kept, container gone → first command", took["kept"], cold, "ms", "cold", 1.2),
             from_samples("P10", "hardening: create, start", took["hard"], took["plain"], "ms", "bare container", 1.1),
         ]
@@ -75,9 +78,13 @@ class _Ways:
             asyncio.get_running_loop().run_in_executor(None, lambda: container.remove(force=True))
 
     async def _kept(self) -> None:
-        """Cold, and once more on the files that were kept."""
+        """Cold; then asleep, first with its container and then without; and once more on the files that were kept."""
         sandbox = new_id("sbx")
         await self._one("cold", self._first_command(sandbox, warm=False))
+        await self._client.pause_sandbox(lpb.PauseSandboxRequest(sandbox_id=sandbox))
+        await self._one("paused", self._true(sandbox))
+        await self._client.hibernate_sandbox(lpb.HibernateSandboxRequest(sandbox_id=sandbox))
+        await self._one("hibernated", self._true(sandbox))
         await self._client.delete_sandbox(pb.DeleteSandboxRequest(sandbox_id=sandbox, keep_workspace=True))
         await self._one("kept", self._first_command(sandbox, warm=False))
         await self._client.delete_sandbox(pb.DeleteSandboxRequest(sandbox_id=sandbox))
@@ -95,6 +102,9 @@ class _Ways:
         order = pb.CreateSandboxRequest(sandbox_id=sandbox, owner_id="bench", session_id="ses_bench")
         made = await self._client.create_sandbox(order)
         assert made.warm == warm
+        await self._true(sandbox)
+
+    async def _true(self, sandbox: str) -> None:
         request = pb.RunCommandRequest(sandbox_id=sandbox, command_id=new_id("cmd"), command="true")
         answers = [answer async for answer in self._client.run_command(request)]
         assert answers[-1].exit.exit_code == 0
