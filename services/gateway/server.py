@@ -157,6 +157,8 @@ async def http_server(app: Edge, host: str, port: int) -> AsyncIterator[int]:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    # An answer is its head and its body: the second must not wait for word of the first.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     listener.bind((host, port))
     server = _HttpServer(config)
     serving = asyncio.create_task(server.serve(sockets=[listener]))

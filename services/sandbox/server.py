@@ -94,11 +94,12 @@ class _Parts:
     pool: WarmPool
     look_every: float
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    leaving: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def start(self) -> None:
         await migrate(self.database)
         self.tasks.add(asyncio.create_task(find_again(self.ports)))
-        self.tasks.add(asyncio.create_task(_keep_looking(self.ports, self.look_every)))
+        self.tasks.add(asyncio.create_task(_keep_looking(self.ports, self.look_every, self.leaving)))
         try:
             await self.ports.fleet.confinement()
             removed = await reconcile(self.ports)
@@ -110,6 +111,7 @@ class _Parts:
         self.pool.start()
 
     async def stop(self) -> None:
+        self.leaving.set()
         if self.tasks:  # a query that is cut off leaves its connection, and our end, waiting
             await asyncio.wait(self.tasks, timeout=LAST_LOOK_SECONDS)
         for task in self.tasks:
@@ -122,12 +124,15 @@ class _Parts:
         await self.database.dispose()
 
 
-async def _keep_looking(ports: Ports, longest: float) -> None:
+async def _keep_looking(ports: Ports, longest: float, leaving: asyncio.Event) -> None:
     rungs = (ports.ladder.pause_after, ports.ladder.idle_timeout, ports.ladder.retention)
     seconds = max(SHORTEST_LOOK, min([longest, *(rung.total_seconds() / 4 for rung in rungs if rung)]))
     trimmed = ports.clock.now()
     while True:
-        await asyncio.sleep(seconds)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await leaving.wait()
+                return
         try:
             await climb_down(ports)
             if ports.clock.now() - trimmed > TRIM_EVERY:

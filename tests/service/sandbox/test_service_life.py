@@ -249,3 +249,12 @@ async def test_a_transport_that_stays_away_is_told(tmp_path: Path) -> None:
         with pytest.raises(RemoteError) as refused:
             await bench.run("true")
         assert refused.value.code is Code.UNAVAILABLE
+
+
+async def test_a_service_that_looks_at_its_sandboxes_ends_when_it_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The look ends by itself: what it is waited for at most is for a query under way."""
+    monkeypatch.setattr("services.sandbox.server.LAST_LOOK_SECONDS", 3600.0)
+    async with running(settings_for("bubblewrap", tmp_path)):
+        pass
