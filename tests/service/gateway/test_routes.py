@@ -1,11 +1,13 @@
 """Every row against every kind of identity, and every row while its services are away."""
 
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import grpc
 import httpx
 import pytest
+import pytest_asyncio
 from lucid.gateway.v1.accounts_pb2 import StreamRequest, StreamResponse
 from lucid.sessions.v1.sessions_pb2 import WatchEventsRequest
 from websockets.asyncio.client import connect
@@ -157,42 +159,43 @@ async def test_an_identity_without_an_account(ground: Ground) -> None:
     assert answer.status_code == 404
 
 
-@pytest.mark.parametrize("row", ROWS[2:], ids=NAMES[2:])
-async def test_services_that_are_away_are_said_to_be(tmp_path: Path, row: tuple[str, str, dict[str, Any]]) -> None:
-    channel = grpc.aio.insecure_channel(f"unix:{tmp_path}/nobody.sock")
-    gateway = await build(settings_for(tmp_path), lambda _target: channel)
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def deserted(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Ground]:
+    """A gateway whose services are away."""
+    folder = tmp_path_factory.mktemp("deserted")
+    channel = grpc.aio.insecure_channel(f"unix:{folder}/nobody.sock")
+    gateway = await build(settings_for(folder), lambda _target: channel)
     await gateway.service.start()
     async with http_server(gateway.app, "127.0.0.1", 0) as port:
-        ground = Ground(gateway, settings_for(tmp_path), f"http://127.0.0.1:{port}", channel)
-        async with ground.client() as client:
-            answer = await ask(client, row, "ses_1")
+        yield Ground(gateway, settings_for(folder), f"http://127.0.0.1:{port}", channel)
     await gateway.service.stop()
     await channel.close()
+
+
+@pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.parametrize("row", ROWS[2:], ids=NAMES[2:])
+async def test_services_that_are_away_are_said_to_be(deserted: Ground, row: tuple[str, str, dict[str, Any]]) -> None:
+    async with deserted.client() as client:
+        answer = await ask(client, row, "ses_1")
     assert answer.status_code == 503
     assert answer.headers["retry-after"] == "1"
     assert "Traceback" not in answer.text
     assert "sock" not in answer.text
 
 
-async def test_the_transports_own_words_stay_inside(tmp_path: Path) -> None:
-    channel = grpc.aio.insecure_channel(f"unix:{tmp_path}/nobody.sock")
-    gateway = await build(settings_for(tmp_path), lambda _target: channel)
-    await gateway.service.start()
-    async with http_server(gateway.app, "127.0.0.1", 0) as port:
-        ground = Ground(gateway, settings_for(tmp_path), f"http://127.0.0.1:{port}", channel)
-        async with ground.client() as client:
-            for rpc in ("ListSessions", "WatchEvents"):
-                headers = {"Content-Type": "application/grpc-web+proto"}
-                path = f"/lucid.sessions.v1.SessionsService/{rpc}"
-                answer = await client.post(path, content=b"\x00\x00\x00\x00\x00", headers=headers)
-                assert b"grpc-status:14" in answer.content
-                assert b"nobody.sock" not in answer.content
-        async with connect(ground.ws, additional_headers=ground.bearer()) as ws:
-            asked = StreamRequest.Watch(stream_id=1, watch=WatchEventsRequest(session_id="ses_1"))
-            await ws.send(StreamRequest(watch=asked).SerializeToString())
-            ending = StreamResponse.FromString(await ws.recv()).end
-    await gateway.service.stop()
-    await channel.close()
+@pytest.mark.asyncio(loop_scope="module")
+async def test_the_transports_own_words_stay_inside(deserted: Ground) -> None:
+    async with deserted.client() as client:
+        for rpc in ("ListSessions", "WatchEvents"):
+            headers = {"Content-Type": "application/grpc-web+proto"}
+            path = f"/lucid.sessions.v1.SessionsService/{rpc}"
+            answer = await client.post(path, content=b"\x00\x00\x00\x00\x00", headers=headers)
+            assert b"grpc-status:14" in answer.content
+            assert b"nobody.sock" not in answer.content
+    async with connect(deserted.ws, additional_headers=deserted.bearer()) as ws:
+        asked = StreamRequest.Watch(stream_id=1, watch=WatchEventsRequest(session_id="ses_1"))
+        await ws.send(StreamRequest(watch=asked).SerializeToString())
+        ending = StreamResponse.FromString(await ws.recv()).end
     assert (ending.code, ending.reason) == (14, "UNAVAILABLE")
     assert "nobody.sock" not in ending.message
 
