@@ -8,5 +8,5 @@ if ! "$here/test-machine.sh"; then
   [ -z "${CI:-}" ] || exit 1
   echo "This machine lacks something (above); the tests that need it will fail." >&2
 fi
-# Four at a time on two cores: many tests wait for processes. A file's tests stay together, they share their grounds.
-.venv/bin/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder "$@"
+# Five at a time on two cores: many tests wait for processes. A file's tests stay together, they share their grounds.
+.venv/bin/python -m pytest -n 5 --dist loadfile --no-loadscope-reorder "$@"

@@ -29,6 +29,8 @@ from services.sessions.ports import Ports
 log = logs.get_logger("lucid.sessions.runner")
 # Together with the lease of five seconds: a dead owner's sessions are taken over within six.
 POLL_SECONDS = 0.5
+# How long a lease that has run out may lie there: it is part of every takeover.
+CLAIM_SECONDS = 0.25
 CHECKPOINT_SECONDS = 0.25
 CLAIM_AT_ONCE = 20
 
@@ -118,7 +120,7 @@ class Runner:
                 # There may be more, as after the end of a replica; others claim in between.
                 return
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(POLL_SECONDS):
+            async with asyncio.timeout(CLAIM_SECONDS):
                 await self._signals.work.wait()
 
     def _own(self, record: SessionRecord) -> None:
