@@ -33,7 +33,7 @@ Way = Callable[[], Awaitable[object]]
 
 
 async def run() -> list[Row]:
-    env = {"SANDBOX_BACKEND": "docker", "SANDBOX_POOL_SIZE": "0", "LUCID_SEED": "0", "SANDBOX_OUTPUT_LIMIT": "100g"}
+    env = {"SANDBOX_BACKEND": "docker", "SANDBOX_POOL_SIZE": "0", "LUCID_SEED": "0", "SANDBOX_OUTPUT_LIMIT": "3g"}
     async with new_product(False, **env) as product:
         await asyncio.to_thread(product.start)
         async with grpc.aio.insecure_channel(product.rpc["sandbox"]) as channel:
