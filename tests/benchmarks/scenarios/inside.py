@@ -7,6 +7,7 @@ import tarfile
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import docker
 import grpc
@@ -94,10 +95,10 @@ class _Inside:
 
     def _echoes(self) -> float:
         """Milliseconds for one byte to `cat` in the container and back."""
-        api = self._container.client.api
+        api = docker.from_env().api
         made = api.exec_create(self._container.id, ["cat"], stdin=True, tty=True)
-        stream = api.exec_start(made["Id"], socket=True, tty=True)
-        stream = getattr(stream, "_sock", stream)
+        opened = api.exec_start(made["Id"], socket=True, tty=True)
+        stream: Any = getattr(opened, "_sock", opened)
         try:
             stream.sendall(b"x\n")
             stream.recv(100)

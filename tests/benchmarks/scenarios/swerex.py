@@ -37,7 +37,8 @@ async def rows(true: Way, flood: Way) -> list[Row]:
 
 
 async def _row(name: str, ours: Way, theirs: Way, times: int, goal: float) -> Row:
-    mine, other = [], []
+    mine: list[float] = []
+    other: list[float] = []
     for _ in range(times):
         for way, took in ((ours, mine), (theirs, other)):
             began = time.perf_counter()
