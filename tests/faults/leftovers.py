@@ -71,5 +71,7 @@ class Leftovers:
             volumes = client.api.volumes().get("Volumes") or []
         finally:
             client.close()
-        found = [(f"container {c['Names'][0]}", c["Labels"].get("lucid.sandbox", "")) for c in containers]
-        return found + [(f"volume {v['Name']}", (v["Labels"] or {}).get("lucid.sandbox", "")) for v in volumes]
+        found = [(f"container {c['Names'][0]}", c["Labels"]) for c in containers]
+        found += [(f"volume {v['Name']}", v["Labels"] or {}) for v in volumes]
+        # The toolbox belongs to the engine: it is for all sandboxes that ever come.
+        return [(thing, labels.get("lucid.sandbox", "")) for thing, labels in found if "lucid.toolbox" not in labels]

@@ -39,18 +39,32 @@ class SecondEngine:
             self._process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
         last = time.monotonic() + START_SECONDS
         while not self._answers():
-            assert self._process.poll() is None, (folder / "dockerd.log").read_text()[-2000:]
+            assert self._process.poll() is None, (folder / "dockerd.log").read_text()[-9000:]
             assert time.monotonic() < last, "the second engine does not answer"
             time.sleep(0.1)
 
     def end(self, how: signal.Signals = signal.SIGTERM) -> None:
         """Ends it; its containers end with it (SIGTERM), or are left to themselves (SIGKILL)."""
         if self._process is not None:
-            # With containerd, which is its child: as a power cut would. Containers' own processes go on.
-            whom = os.killpg if how is signal.SIGKILL else os.kill
-            whom(self._process.pid, how)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._process.pid, how)
             self._process.wait(60)
             self._process = None
+            self._end_containerd(how)
+
+    def _end_containerd(self, how: signal.Signals) -> None:
+        """Its child, with which a new engine would talk while it is still on its way out. After SIGKILL it goes as in
+        a power cut; containers' own processes go on."""
+        with contextlib.suppress(FileNotFoundError, ValueError, ProcessLookupError):
+            pid = int((self._folder / "exec" / "containerd" / "containerd.pid").read_text())
+            last = time.monotonic() + (0 if how is signal.SIGKILL else 10)
+            while time.monotonic() < last:
+                os.kill(pid, 0)
+                time.sleep(0.05)
+            os.kill(pid, signal.SIGKILL)
+            while True:
+                os.kill(pid, 0)
+                time.sleep(0.05)
 
     def client(self) -> docker.DockerClient:
         """For looking into it."""
