@@ -70,19 +70,35 @@ class Searches:
             child.wait()
 
     def _order(self, request: dict[str, Any]) -> dict[str, Any]:
-        path = request["path"]
-        fd = self._workspace.open_folder(path)
-        try:
-            name = self._workspace.real_name(fd)
-        finally:
-            os.close(fd)
-        prefix = self._workspace.relative(path)
         return {
             **{key: request[key] for key in ("query", "names", "regex", "ignore_case", "hidden")},
             "globs": [meant(text) for text in request["globs"]],
             "root": self._workspace.root,
-            "top": "" if name in (None, ".") else name,
+            **self._where(request["path"]),
+        }
+
+    def _where(self, path: str) -> dict[str, str]:
+        """`top`: the folder to walk; `prefix`: what stands before the paths below it; `only`: the one file in it."""
+        try:
+            fd, is_folder = self._workspace.open_folder(path), True
+        except Refusal as refusal:
+            if refusal.reason != "FILE_NOT_FOUND":
+                raise
+            fd, is_folder = self._workspace.open_file(path), False
+        try:
+            name = self._workspace.real_name(fd)
+        finally:
+            os.close(fd)
+        if not is_folder:
+            if name is None:
+                raise Refusal("FILE_NOT_FOUND", f"There is no file {path!r}.")
+            top = name.rpartition("/")[0]
+            return {"top": top, "prefix": top, "only": name}
+        prefix = self._workspace.relative(path)
+        return {
+            "top": "" if name in (None, ".") else str(name),
             "prefix": "" if prefix == "." else prefix,
+            "only": "",
         }
 
     def _start(self, order: str, output: int) -> Child:

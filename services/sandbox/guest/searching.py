@@ -17,7 +17,7 @@ from typing import Any
 
 from .beneath import RESOLVE_NO_SYMLINKS, Beneath
 from .names import shown
-from .tree import Rule, walk
+from .tree import Entry, Rule, walk
 
 MAX_FILE = 8 * 1024 * 1024
 MAX_WALKED = 1_000_000
@@ -65,13 +65,14 @@ class Search:
         self._workspace = Beneath(request["root"])
         self._top = request["top"]
         self._prefix = request["prefix"]
+        self._only = request["only"]
         self._rule = Rule(hidden=request["hidden"])
         self.files = 0
         self.skipped = 0
 
     def run(self) -> Iterator[list[list[Any]]]:
         """The matches of each file that has any: path, line, text, begin, end."""
-        for entry in walk(self._workspace, self._top, self._rule, MAX_WALKED):
+        for entry in self._entries():
             below = entry.path[len(self._top) :].lstrip("/")
             if not self._is_wanted(below, entry.is_folder):
                 continue
@@ -86,6 +87,11 @@ class Search:
                 found = [[path, *match] for match in self._lines(entry.path)]
                 if found:
                     yield found
+
+    def _entries(self) -> Iterator[Entry]:
+        if self._only:
+            return iter([Entry(self._only, False, False, False, 1)])
+        return walk(self._workspace, self._top, self._rule, MAX_WALKED)
 
     def _is_wanted(self, path: str, is_folder: bool) -> bool:
         if any(pattern.match(path) for pattern in self._unwanted):

@@ -98,6 +98,12 @@ async def test_searching_contents(shared: Bench) -> None:
     assert [match.path for match in found] == ["s/a.py"]
     found, reason = await search(shared, "one", path="s", max_results=1)
     assert (len(found), reason) == (1, "RESULTS")
+    found, _ = await search(shared, "one", path="s/sub/b.txt")
+    assert [(match.path, match.line) for match in found] == [("s/sub/b.txt", 1)]
+    found, _ = await search(shared, "b", path="s/sub/b.txt", target="TARGET_NAMES", globs=["*.txt"])
+    assert [match.path for match in found] == ["s/sub/b.txt"]
+    assert await refusal(ask(shared, "SearchFiles", query="one", path="s/none")) == "FILE_NOT_FOUND"
+    assert await refusal(ask(shared, "SearchFiles", query="one", path="s/pipe")) == "NOT_A_FILE"
     assert await refusal(ask(shared, "SearchFiles", query="(", regex=True)) == "BAD_PATTERN"
     found, reason = await search(shared, "(", path="s")
     assert (found, reason) == ([], "COMPLETE")
