@@ -16,6 +16,7 @@ from services.sessions.domain.work import (
     DiffPart,
     FileContent,
     FileEdit,
+    Found,
     Gate,
     Happened,
     LogPart,
@@ -23,6 +24,7 @@ from services.sessions.domain.work import (
     Restored,
     RestoredWork,
     Snapshot,
+    Sought,
     Surroundings,
 )
 
@@ -184,6 +186,9 @@ class Workspace(Protocol):
 
     async def read(self, record: SessionRecord, path: str, offset: int = 0, limit: int = 0) -> FileContent:
         """A file or a range of it."""
+
+    async def search(self, record: SessionRecord, sought: Sought) -> Found:
+        """Where something is; it changes nothing."""
 
     async def edit(self, record: SessionRecord, key: str, path: str, edit: FileEdit) -> None:
         """Changes a file at most once per key."""

@@ -29,6 +29,8 @@ from services.sessions.domain.work import (
     DiffPart,
     FileContent,
     FileEdit,
+    Found,
+    FoundLine,
     Gate,
     Happened,
     LogPart,
@@ -36,7 +38,9 @@ from services.sessions.domain.work import (
     ReplaceText,
     Restored,
     RestoredWork,
+    SearchEnd,
     Snapshot,
+    Sought,
     ToolFailure,
     Totals,
 )
@@ -167,6 +171,20 @@ class Place(Images):
         if name not in self.files:
             raise ToolFailure("FILE_NOT_FOUND", "There is no such file.")
         return self.files[name]
+
+    async def search(self, record: SessionRecord, sought: Sought) -> Found:
+        """Contents only, by text; a folder or one file."""
+        await self._reach()
+        under = {f"teatime/{name}": text for name, text in self.files.items()}
+        under = {path: text for path, text in under.items() if f"{path}/".startswith(sought.path.rstrip("/") + "/")}
+        lines = [
+            FoundLine(path, number, line)
+            for path, text in sorted(under.items())
+            for number, line in enumerate(text.splitlines(), 1)
+            if sought.query in line
+        ]
+        end = SearchEnd.RESULTS if len(lines) > sought.limit else SearchEnd.COMPLETE
+        return Found(tuple(lines[: sought.limit]), end, len(under))
 
     async def edit(self, record: SessionRecord, key: str, path: str, edit: FileEdit) -> None:
         await self._reach()

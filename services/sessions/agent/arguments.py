@@ -41,5 +41,26 @@ def integer(args: Mapping[str, Any], name: str, default: int, low: int, high: in
     return int(max(low, min(high, value)))
 
 
+def flag(args: Mapping[str, Any], name: str) -> bool:
+    """Yes or no; no where it is not given. Raises BadArgument."""
+    value = args.get(name)
+    if isinstance(value, str) and value.strip().lower() in ("true", "false"):
+        return value.strip().lower() == "true"
+    if value is None or isinstance(value, bool):
+        return value is True
+    raise BadArgument(f"`{name}` must be true or false.")
+
+
+def texts(args: Mapping[str, Any], name: str, most: int, longest: int) -> tuple[str, ...]:
+    """Some texts, none of them empty; a single one where a list was meant is read as one. Raises BadArgument."""
+    value = args.get(name) or ()
+    found = (value,) if isinstance(value, str) else value
+    if not isinstance(found, list | tuple) or not all(isinstance(text, str) and text for text in found):
+        raise BadArgument(f"`{name}` must be a list of texts.")
+    if len(found) > most or any(len(text) > longest for text in found):
+        raise BadArgument(f"`{name}` may hold at most {most} texts of at most {longest} characters.")
+    return tuple(found)
+
+
 class BadArgument(Exception):
     """The model called a tool with arguments that it cannot take; the text is for the model."""

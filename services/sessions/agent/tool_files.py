@@ -77,8 +77,8 @@ def _edit_title(args: Mapping[str, Any]) -> str:
 VIEW_FILE = Tool(
     ToolSpec(
         "view_file",
-        "Shows a text file with line numbers, 400 lines at a time unless you ask for a range. For folders and searches "
-        "use run_command with ls, find or grep.",
+        "Shows a text file with line numbers, 400 lines at a time unless you ask for a range. To find something use "
+        "search_files, for a folder run_command with ls.",
         parameters(
             {
                 "path": {"type": "string", "description": "Relative to the repository, or absolute."},

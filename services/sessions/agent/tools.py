@@ -19,6 +19,7 @@ from services.sessions.agent.tool_command import RUN_COMMAND, command_item
 from services.sessions.agent.tool_deliver import FINISH_TOOL, OPEN_PULL_REQUEST
 from services.sessions.agent.tool_files import EDIT_FILE, VIEW_FILE
 from services.sessions.agent.tool_plan import UPDATE_PLAN
+from services.sessions.agent.tool_search import SEARCH_FILES
 from services.sessions.domain.conversation import ToolSpec
 from services.sessions.domain.models import Change, Draft
 from services.sessions.domain.work import ToolFailure
@@ -27,6 +28,7 @@ _ALL = (
     RUN_COMMAND,
     READ_OUTPUT,
     STOP_BACKGROUND,
+    SEARCH_FILES,
     VIEW_FILE,
     EDIT_FILE,
     UPDATE_PLAN,

@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import aclosing, contextmanager
 
 import grpc
+from lucid.sandbox.v1 import files_pb2 as fpb
 from lucid.sandbox.v1 import lifecycle_pb2 as lpb
 from lucid.sandbox.v1 import network_pb2
 from lucid.sandbox.v1 import sandbox_pb2 as pb
@@ -31,13 +32,17 @@ from services.sessions.domain.work import (
     DiffPart,
     FileContent,
     FileEdit,
+    Found,
+    FoundLine,
     Gate,
     Happened,
     LogPart,
     ReplaceText,
     Restored,
     RestoredWork,
+    SearchEnd,
     Snapshot,
+    Sought,
     Surroundings,
     ToolFailure,
 )
@@ -148,6 +153,19 @@ class SandboxWorkspace:
             answer = await self._for(record).read_file(request)
         return FileContent(answer.data, answer.size)
 
+    async def search(self, record: SessionRecord, sought: Sought) -> Found:
+        """Where something is."""
+        request, lines, done = _search_request(record, sought), list[FoundLine](), None
+        with _brought_back():
+            async with aclosing(self._for(record).search_files(request)) as answers:
+                async for answer in answers:
+                    lines += [_found_line(match) for match in answer.matches.matches]
+                    done = answer.done if answer.HasField("done") else None
+        if done is None:
+            raise ConnectionError("The search broke off.")
+        reason = fpb.SearchFilesResponse.Done.Reason.Name(done.reason).removeprefix("REASON_")
+        return Found(tuple(lines), SearchEnd(reason), done.files, done.skipped)
+
     async def edit(self, record: SessionRecord, key: str, path: str, edit: FileEdit) -> None:
         """Changes a file at most once per key."""
         request = pb.EditFileRequest(sandbox_id=record.sandbox_id, edit_id=key, path=path, epoch=record.lease_epoch)
@@ -254,6 +272,26 @@ def _create_request(record: SessionRecord, gate: Gate | None) -> pb.CreateSandbo
         epoch=record.lease_epoch,
         network=network_pb2.NetworkMode.ValueType(record.network),
     )
+
+
+def _search_request(record: SessionRecord, sought: Sought) -> fpb.SearchFilesRequest:
+    target = fpb.SearchFilesRequest.TARGET_NAMES if sought.names else fpb.SearchFilesRequest.TARGET_CONTENT
+    return fpb.SearchFilesRequest(
+        sandbox_id=record.sandbox_id,
+        path=sought.path,
+        query=sought.query,
+        target=target,
+        regex=sought.regex,
+        ignore_case=sought.ignore_case,
+        globs=sought.globs,
+        include_hidden=sought.hidden,
+        max_results=sought.limit,
+        time_limit_ms=sought.time_ms,
+    )
+
+
+def _found_line(match: fpb.SearchFilesResponse.Match) -> FoundLine:
+    return FoundLine(match.path, match.line, match.text) if match.line else FoundLine(match.path)
 
 
 def _frame(answer: pb.RunCommandResponse) -> CommandFrame:

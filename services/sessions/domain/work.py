@@ -160,6 +160,55 @@ class FileContent:
     size: int
 
 
+# Characters: a longer line is shown in part, around what was found.
+FOUND_LENGTH = 300
+
+
+@dataclass(frozen=True)
+class Sought:
+    """What is looked for in the workspace, line by line; in `names` it is compared with the paths instead.
+
+    `path`: a folder, or one file. `hidden`: in folders with a leading dot too. At most `limit` lines, within `time_ms`.
+    """
+
+    query: str
+    path: str = ""
+    names: bool = False
+    regex: bool = False
+    ignore_case: bool = False
+    globs: tuple[str, ...] = ()
+    hidden: bool = False
+    limit: int = 100
+    time_ms: int = 5000
+
+
+@dataclass(frozen=True)
+class FoundLine:
+    """One place: `path` from the workspace, the line's number from 1 and its text; 0 and empty in a search of names."""
+
+    path: str
+    number: int = 0
+    text: str = ""
+
+
+class SearchEnd(Enum):
+    """Why a search ended: all was searched, or it was at its limit."""
+
+    COMPLETE = "COMPLETE"
+    RESULTS = "RESULTS"
+    TIME = "TIME"
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a search has come to. `files` were searched (0 where that is not known), `skipped` could not be."""
+
+    lines: tuple[FoundLine, ...]
+    end: SearchEnd
+    files: int = 0
+    skipped: int = 0
+
+
 @dataclass(frozen=True)
 class Snapshot:
     """A tree and what changed since another one (via, cause and trees of the changes are not yet filled in).

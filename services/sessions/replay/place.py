@@ -31,6 +31,7 @@ from services.sessions.domain.work import (
     DiffPart,
     FileContent,
     FileEdit,
+    Found,
     Gate,
     Happened,
     LogPart,
@@ -38,9 +39,11 @@ from services.sessions.domain.work import (
     Restored,
     RestoredWork,
     Snapshot,
+    Sought,
     Surroundings,
     ToolFailure,
 )
+from services.sessions.replay.found import found_again
 from services.sessions.replay.recording import is_persons
 from services.sessions.replay.script import NotRecorded, Script
 from services.sessions.replay.surroundings import next_surroundings
@@ -164,6 +167,15 @@ class PlayedPlace:
             raise NotRecorded("a file")
         self._refuse(result)
         return _file(result.tool_call_completed.result_text)
+
+    async def search(self, record: SessionRecord, sought: Sought) -> Found:
+        """What was found then."""
+        result = self._script.result_of_call()
+        if result is None:
+            raise NotRecorded("a search")
+        self._refuse(result)
+        workdir = "" if self._gate is None else self._gate.full_name.rsplit("/", 1)[-1]
+        return found_again(result.tool_call_completed, sought.names, workdir)
 
     async def edit(self, record: SessionRecord, key: str, path: str, edit: FileEdit) -> None:
         """As it went then."""

@@ -276,6 +276,16 @@ def crowded(request: ModelRequest) -> list[Any]:
 
 AWAY = [ModelFailure(FailureKind.QUOTA, "used up")]
 SAME_AGAIN = said("", ("run_command", {"command": "make"}))
+SEARCHES: list[list[Any]] = [
+    said(
+        "",
+        ("search_files", {"query": "minutes", "max_results": 1000}),
+        ("search_files", {"query": "minutes", "max_results": 2}),
+        ("search_files", {"query": "coffee", "path": "b.txt"}),
+        ("search_files", {}),
+    ),
+    said("Done."),
+]
 SLOW_WORD = [TextPiece("Half a "), 0.01, 60.0]
 CASES: list[tuple[str, Script, Deed, dict[str, Any]]] = [
     ("stopped-in-a-word", [[*said("Half")[:1], 60.0]], stopped_in_a_word, {}),
@@ -291,6 +301,7 @@ CASES: list[tuple[str, Script, Deed, dict[str, Any]]] = [
     ("circles", [SAME_AGAIN], lambda ground, session_id: answered_circles(ground, session_id), {"commands": steady}),
     ("compaction", crowded, through, {"commands": varying()}),
     ("fallback", lambda request: said("Done.") if request.model == "a/b" else AWAY, through, {}),
+    ("searches", SEARCHES, through, {"files": {"tea.py": "minutes = 3\n" * 2000, "b.txt": "9\n"}}),
     ("broken-streams", BREAKS, through, {}),
     ("refused-key", [[ModelFailure(FailureKind.AUTH, "no")]], through, {}),
     ("empty-answers", [said("")], through, {}),

@@ -14,7 +14,7 @@ export function ToolBlock({ card }: { card: ToolCard }): ReactNode {
         <span className={open ? 'fold fold-open' : 'fold'}>
           <Icon name="chevron" size={12} />
         </span>
-        <Icon name="tool" size={14} />
+        <Icon name={card.tool === 'search_files' ? 'search' : 'tool'} size={14} />
         <span className="tool-title">{card.title || card.tool}</span>
         {result === undefined && <span className="spinner" role="img" aria-label="Running" />}
         {result?.ok === false && <span className="badge badge-bad">failed</span>}
