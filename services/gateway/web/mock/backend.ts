@@ -47,7 +47,7 @@ function start(task: string) {
   const queue = new MockQueue(log);
   queues.set(log.sessionId, queue);
   const script = new Script(log, pause);
-  void script.run(task).then(() => (task.includes('rare') ? script.rare(queue) : undefined));
+  void script.run(task).then(() => (task.includes('rare') ? script.rare(queue) : task.includes('sleep') ? script.sleep() : undefined));
   return log;
 }
 
@@ -193,6 +193,7 @@ on(SandboxService.method.listTree, () => ({
     (path) => ({ path: path.replace(/\/$/, ''), directory: path.endsWith('/'), size: 100n }),
   ),
 }));
+on(SandboxService.method.listImages, () => ({ images: ['lucid-sandbox:latest', 'golang:1.27', 'python:*'] }));
 on(SandboxService.method.readFile, ({ path }) => {
   const data = Buffer.from(`"""${path}"""\n\n\ndef split(total: int, parts: int) -> list[int]:\n    share, rest = divmod(total, parts)\n    return [share + 1] * rest + [share] * (parts - rest)\n`);
   return { data, size: BigInt(data.length) };
@@ -240,4 +241,5 @@ export const backend = {
   },
 };
 
+start('Show what becomes of a sandbox, until it may sleep.');
 for (let index = 0; index < 3; index += 1) start('Sums lose a cent when they are split by three. Find out why and mend it. With rare cards.');

@@ -5,6 +5,7 @@ import {
   ConfirmationMode,
   ModelSelected_Reason,
   NetworkBlocked_Reason,
+  SandboxChanged_State as State,
   StuckDetected_Action,
 } from '@gen/lucid/sessions/v1/event_pb';
 import type { ApprovalRequestedSchema, EventSchema, UsageSchema } from '@gen/lucid/sessions/v1/event_pb';
@@ -67,6 +68,19 @@ export const LINES: readonly Payload[] = [
   { case: 'modelSelected', value: { model: 'openai/gpt', reason: ModelSelected_Reason.FALLBACK, detail: 'overloaded' } },
   { case: 'stuckDetected', value: { pattern: 'SAME_CALL_AND_RESULT', repeats: 4, action: StuckDetected_Action.NUDGED } },
 ];
+
+/** What becomes of a sandbox, ending with one that sleeps. */
+export const SANDBOX: readonly Payload[] = [
+  { state: State.LOST, reason: 'its memory was full, and the kernel ended it' },
+  { state: State.REBUILT, reason: 'docker', workspaceKept: true, workspaceId: 'w1' },
+  { state: State.REBUILT, reason: 'docker', image: 'golang:1.27', workspaceKept: true, workspaceId: 'w1', message: 'Made again with image golang:1.27 and variables CGO_ENABLED, GOFLAGS.' },
+  { state: State.SAVED, checkpointId: 'chk_1', checkpointBytes: 20_480n, commits: 2, files: 5, reason: 'data/big.bin: too large' },
+  { state: State.HIBERNATED, checkpointId: 'chk_1' },
+  { state: State.DESTROYED, checkpointId: 'chk_1' },
+  { state: State.REBUILT, reason: 'docker', workspaceId: 'w2' },
+  { state: State.RESTORED, checkpointId: 'chk_1', commits: 2, files: 5 },
+  { state: State.PAUSED },
+].map((value) => ({ case: 'sandboxChanged', value: { sandboxId: 'sbx_0123456789', ...value } }));
 
 /** The n-th model call. */
 export function usage(call: number): MessageInitShape<typeof UsageSchema> {

@@ -17,7 +17,7 @@ import { timestampFromDate } from '@bufbuild/protobuf/wkt';
 import { changed } from './changes';
 import type { MockLog } from './log';
 import type { MockQueue } from './queue';
-import { APPROVALS, LINES, QUESTION, usage } from './rare';
+import { APPROVALS, LINES, QUESTION, SANDBOX, usage } from './rare';
 
 const PLAN = ['Read the issue and run the tests', 'Find what rounds wrongly', 'Mend it and run the tests again', 'Commit, push, open the pull request'];
 
@@ -92,6 +92,7 @@ export class Script {
     await this.text(Channel.THOUGHT, 'I begin with what is known: the tests. `split` is said to lose a cent, so the test for it should be red.');
     await this.command('python -m pytest -q --color=yes', RED, 1);
     this.plan(1);
+    await this.tool('search_files', 'Search for def split', 'src/tally/money.py\n     6\tdef split(total: int, parts: int) -> list[int]:\n[1 line; 4 files searched]');
     await this.tool('view_file', 'src/tally/money.py', '1  """Sums of money, in whole cents."""');
     await this.text(Channel.THOUGHT, '`round(total / parts)` throws the rest away: 100 / 3 gives 33 three times. The rest has to go to the first parts. `parse` goes through a float, which is why `19.99` becomes 1998.');
     this.edit();
@@ -129,6 +130,11 @@ export class Script {
     queue.add('q1', 'Also add a line to the changelog, and say which version it will be in.', Delivery.QUEUED);
     queue.add('q2', 'Use the rounding that the invoices use, not the one of the bank.', Delivery.STEER);
     queue.add('q3', 'Then look whether the importer has the same fault.', Delivery.QUEUED);
+  }
+
+  /** Everything that a sandbox goes through which nobody uses; it sleeps at the end. */
+  sleep(): void {
+    for (const payload of SANDBOX) this.log.append(payload, '', Source.SYSTEM);
   }
 
   private async status(phase: Phase, ms: number, message = ''): Promise<void> {
