@@ -55,6 +55,7 @@ _USER = frozenset(
         "GetSandbox",
         "ListCheckpoints",
         "ReadCheckpoint",
+        "ListImages",
         *_OF_SANDBOXES,
         *_FILES_TO_LOOK_AT,
         *_COMMANDS_TO_LOOK_AT,

@@ -34,7 +34,7 @@ CHECKPOINT = "chk_0123456789"
 USER_METHODS = {"GetSandbox", "ListTree", "ReadFile", "StatFile", "DownloadFile", "SearchFiles", "WatchFiles"}
 USER_METHODS |= {"ExportArchive", "AttachCommand", "ListCommands", "ReadCommandLog"}
 USER_METHODS |= {f"{verb}Terminal" for verb in ("Open", "Write", "Resize", "Close")} | {"ListTerminals"}
-USER_METHODS |= {"GetStats", "ListCheckpoints", "ReadCheckpoint"}
+USER_METHODS |= {"ListImages", "GetStats", "ListCheckpoints", "ReadCheckpoint"}
 ME, OTHER = (user_metadata(sign_access_token(SECRET, user, 3600)) for user in (OWNER, "usr_other"))
 EMPTY = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"  # a tree without files
 
@@ -208,7 +208,6 @@ async def test_get_status(channel: grpc.aio.Channel) -> None:
 async def test_list_images(channel: grpc.aio.Channel) -> None:
     request = images_pb2.ListImagesRequest()
     assert await refusal(channel, "ListImages", request, ()) == ("UNAUTHENTICATED", "UNAUTHENTICATED")
-    assert await refusal(channel, "ListImages", request, ME) == ("PERMISSION_DENIED", "INTERNAL_ONLY")
     # Under bubblewrap there are none.
     assert not (await call(channel, "ListImages", request, service_metadata(KEY, "sessions"))).images
 
@@ -249,7 +248,8 @@ async def test_the_pool_is_no_business_of_people(channel: grpc.aio.Channel) -> N
 async def test_what_is_about_all_sandboxes_is_for_services(channel: grpc.aio.Channel) -> None:
     for method, request in OF_ALL.items():
         assert await refusal(channel, method, request, ()) == ("UNAUTHENTICATED", "UNAUTHENTICATED")
-        assert await refusal(channel, method, request, ME) == ("PERMISSION_DENIED", "INTERNAL_ONLY")
+        if method not in USER_METHODS:
+            assert await refusal(channel, method, request, ME) == ("PERMISSION_DENIED", "INTERNAL_ONLY")
     assert (await call(channel, "ListTransitions", OF_ALL["ListTransitions"], service_metadata(KEY, ""))).last == 0
 
 
