@@ -51,6 +51,7 @@ class SessionIn(PolicyIn):
 
     image: str | None = Field(None, max_length=300)
     setup: str | None = Field(None, max_length=32768)
+    setupSeconds: int | None = Field(None, ge=0, le=3600)
     env: dict[str, str] | None = Field(None, max_length=100)
 
 
@@ -131,7 +132,9 @@ def _request(body: SessionIn, model: str) -> pb.CreateSessionRequest:
         budget=None if body.budget is None else body.budget.message(),
         fallback_model=body.fallbackModel or "",
         network=body.network_mode,
-        environment=pb.Environment(image=body.image or "", setup=body.setup or "", env=body.env or {}),
+        environment=pb.Environment(
+            image=body.image or "", setup=body.setup or "", setup_seconds=body.setupSeconds or 0, env=body.env or {}
+        ),
     )
     if body.repoUrl:
         request.repository.url = body.repoUrl

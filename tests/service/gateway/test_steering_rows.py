@@ -140,9 +140,11 @@ async def test_what_is_absent_stays(ground: Ground) -> None:
 
 async def test_a_session_begins_with_its_settings(ground: Ground) -> None:
     body = {"task": "t", "confirmation": "always", "budget": {"seconds": 60}, "fallbackModel": "openai/two"}
+    around = {"image": "go:1", "setup": "make", "setupSeconds": 90, "env": {"A": "1"}}
     async with ground.client() as client:
-        assert (await client.post(PATH, json={**body, "network": "off"})).status_code == 200
+        assert (await client.post(PATH, json={**body, **around, "network": "off"})).status_code == 200
         assert (await client.post(PATH, json={**body, "network": "all"})).status_code == 422
+        assert (await client.post(PATH, json={**body, "setupSeconds": 3601})).status_code == 422
         assert (await client.post(PATH, json={"task": "t"})).status_code == 200
     first, plain = (call.request for call in ground.sessions.calls if call.rpc == "CreateSession")
     assert (first.confirmation, first.budget.seconds, first.fallback_model) == (
@@ -150,6 +152,7 @@ async def test_a_session_begins_with_its_settings(ground: Ground) -> None:
         60,
         "openai/two",
     )
+    assert first.environment == pb.Environment(image="go:1", setup="make", setup_seconds=90, env={"A": "1"})
     assert (first.network, plain.network) == (epb.NETWORK_MODE_OFF, epb.NETWORK_MODE_UNSPECIFIED)
     assert not plain.HasField("budget")
     assert plain.confirmation == epb.CONFIRMATION_MODE_UNSPECIFIED

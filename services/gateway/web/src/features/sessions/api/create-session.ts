@@ -3,12 +3,14 @@ import { useRef } from 'react';
 import type { NetworkMode } from '@gen/lucid/sessions/v1/event_pb';
 import { newId } from '@/lib/id';
 import { sessions } from '@/lib/transport';
+import type { Environment } from '../components/environment';
 import type { Policy } from '../components/policy';
 
 export interface NewSession extends Partial<Policy> {
   readonly task: string;
   readonly model: string;
   readonly network: NetworkMode;
+  readonly environment?: Environment;
   readonly repository?: { readonly provider: string; readonly fullName: string; readonly url: string };
 }
 

@@ -7,6 +7,8 @@ import { Notice } from '@/components/ui/notice';
 import { errorText } from '@/lib/errors';
 import { useCreateSession } from '../api/create-session';
 import { modelsQuery } from '../api/list-models';
+import { environmentOf, isPlain, NO_ENVIRONMENT } from './environment';
+import { EnvironmentFields } from './environment-fields';
 import { NetworkField } from './network-field';
 import { NO_DRAFT, policyOf } from './policy';
 import { PolicyFields } from './policy-fields';
@@ -34,13 +36,17 @@ export function NewSessionForm({ picker, confinement, target, onCreated }: NewSe
   const [task, setTask] = useState('');
   const [model, setModel] = useState('');
   const [draft, setDraft] = useState(NO_DRAFT);
+  const [around, setAround] = useState(NO_ENVIRONMENT);
   const [network, setNetwork] = useState(NetworkMode.UNSPECIFIED);
   const create = useCreateSession(onCreated);
   const policy = policyOf(draft);
-  const ready = task.trim() !== '' && policy !== undefined && !create.isPending && !create.isSuccess;
+  const environment = environmentOf(around);
+  const wrong = typeof environment === 'string' ? environment : '';
+  const ready = task.trim() !== '' && policy !== undefined && wrong === '' && !create.isPending && !create.isSuccess;
   function start(): void {
-    if (!ready) return;
-    create.mutate({ task, model, network, ...policy, ...(target && { repository: repository(target) }) });
+    if (!ready || typeof environment === 'string') return;
+    const wish = { task, model, network, ...policy, ...(!isPlain(environment) && { environment }) };
+    create.mutate({ ...wish, ...(target && { repository: repository(target) }) });
   }
   return (
     <form
@@ -78,6 +84,11 @@ export function NewSessionForm({ picker, confinement, target, onCreated }: NewSe
         <PolicyFields value={draft} onChange={setDraft} />
         <NetworkField value={network} onChange={setNetwork} />
         <Notice text={policy === undefined ? 'A budget is a number, or empty for the default.' : ''} />
+      </details>
+      <details className="advanced">
+        <summary data-testid="advanced-environment">Environment: image, set-up script, variables</summary>
+        <EnvironmentFields value={around} onChange={setAround} />
+        <Notice text={wrong} />
       </details>
       <div className="new-session-foot">
         <ModelChoice value={model} onChange={setModel} />
