@@ -89,6 +89,20 @@ class SessionsClient:
         """One page."""
         return await unary(lambda: self._stub.ListEvents(request, metadata=self._metadata, timeout=SECONDS))
 
+    async def get_repository_environment(
+        self, request: pb.GetRepositoryEnvironmentRequest
+    ) -> pb.GetRepositoryEnvironmentResponse:
+        """Values of variables are empty."""
+        call = lambda: self._stub.GetRepositoryEnvironment(request, metadata=self._metadata, timeout=SECONDS)  # noqa: E731
+        return await unary(call)
+
+    async def save_repository_environment(
+        self, request: pb.SaveRepositoryEnvironmentRequest
+    ) -> pb.SaveRepositoryEnvironmentResponse:
+        """Raises RemoteError (INVALID_REPOSITORY, IMAGE_NOT_ALLOWED, SANDBOX_AWAY)."""
+        call = lambda: self._stub.SaveRepositoryEnvironment(request, metadata=self._metadata, timeout=SECONDS)  # noqa: E731
+        return await unary(call)
+
     async def list_models(self, request: pb.ListModelsRequest) -> pb.ListModelsResponse:
         """The default first."""
         return await unary(lambda: self._stub.ListModels(request, metadata=self._metadata, timeout=SECONDS))

@@ -50,12 +50,7 @@ def new_session(owner_id: str, request: pb.CreateSessionRequest) -> NewSession:
         raise InvalidRequest("task: must not be blank", field="task")
     for name in ("request_id", "task", "model", "project_id", "git_user_name", "git_user_email"):
         storable(name, getattr(request, name))
-    repository = None
-    if request.HasField("repository"):
-        wish = request.repository
-        for name in ("full_name", "url", "base_branch"):
-            storable(f"repository.{name}", getattr(wish, name))
-        repository = Repository(wish.provider, wish.full_name, wish.url.strip(), wish.base_branch)
+    repository = wanted_repository(request.repository) if request.HasField("repository") else None
     return NewSession(
         owner_id=owner_id,
         task=request.task,
@@ -72,11 +67,24 @@ def new_session(owner_id: str, request: pb.CreateSessionRequest) -> NewSession:
             storable("fallback_model", request.fallback_model),
         ),
         network=request.network,
-        environment=_environment(request.environment),
+        environment=wanted_environment(request.environment),
     )
 
 
-def _environment(wish: pb.Environment) -> Environment:
+def wanted_repository(wish: pb.Repository) -> Repository:
+    """As a caller names it. Raises InvalidRequest."""
+    for name in ("full_name", "url", "base_branch"):
+        storable(f"repository.{name}", getattr(wish, name))
+    return Repository(wish.provider, wish.full_name, wish.url.strip(), wish.base_branch)
+
+
+def to_environment(found: Environment) -> pb.Environment:
+    """As callers see it: of the variables only the names."""
+    names = dict.fromkeys(found.variables, "")
+    return pb.Environment(image=found.image, setup=found.setup, setup_seconds=found.setup_seconds, env=names)
+
+
+def wanted_environment(wish: pb.Environment) -> Environment:
     """What a caller wants the sandbox to be made with. Raises InvalidRequest."""
     try:
         setup, variables = checked_setup(wish.setup), checked_variables(wish.env)

@@ -7,6 +7,7 @@ from typing import Protocol
 from lucid.sessions.v1.event_pb2 import Event, ItemCursor, NetworkMode, PullRequestChanged
 
 from services.sessions.domain.conversation import ModelRequest, Piece, UsagePiece
+from services.sessions.domain.environment import Environment
 from services.sessions.domain.models import Change, Confirmation, Lease, Leftover, Repository, Request, SessionRecord
 from services.sessions.domain.work import (
     CommandFrame,
@@ -69,6 +70,12 @@ class EventStore(Protocol):
 
     async def move_cursor(self, name: str, before: int, number: int) -> None:
         """Goes on from `before`; nothing where another replica has moved it since."""
+
+    async def environment(self, owner_id: str, repository: Repository) -> Environment:
+        """What the owner has set for their sessions on a repository; NOTHING where nothing was set."""
+
+    async def save_environment(self, owner_id: str, repository: Repository, wanted: Environment) -> None:
+        """In place of what was set; NOTHING removes it."""
 
     async def count_active(self) -> int:
         """How many sessions have a turn open."""

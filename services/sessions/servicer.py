@@ -20,6 +20,7 @@ from services.sessions.usecases.configure_session import configure_session
 from services.sessions.usecases.create_session import create_session
 from services.sessions.usecases.delete_session import delete_session
 from services.sessions.usecases.export_session import export_session
+from services.sessions.usecases.get_repository_environment import get_repository_environment
 from services.sessions.usecases.get_session import get_session
 from services.sessions.usecases.get_session_diff import get_session_diff
 from services.sessions.usecases.get_session_patch import get_session_patch
@@ -33,6 +34,7 @@ from services.sessions.usecases.rename_session import rename_session
 from services.sessions.usecases.resolve_approval import resolve_approval
 from services.sessions.usecases.resume_session import resume_session
 from services.sessions.usecases.rewind_session import RewindOrder, rewind_session
+from services.sessions.usecases.save_repository_environment import save_repository_environment
 from services.sessions.usecases.send_message import send_message
 from services.sessions.usecases.stop_session import stop_session
 from services.sessions.usecases.update_queued_message import update_queued_message
@@ -210,6 +212,23 @@ class SessionsServicer(pb_grpc.SessionsServiceServicer):
             left=created.left,
             undo_checkpoint_id=f"before-{request.request_id}",
         )
+
+    async def GetRepositoryEnvironment(
+        self, request: pb.GetRepositoryEnvironmentRequest, context: Any
+    ) -> pb.GetRepositoryEnvironmentResponse:
+        """See the proto."""
+        named = convert.wanted_repository(pb.Repository(provider=request.provider, full_name=request.full_name))
+        found = await get_repository_environment(self._ports, current_caller().user_id, named)
+        return pb.GetRepositoryEnvironmentResponse(environment=convert.to_environment(found))
+
+    async def SaveRepositoryEnvironment(
+        self, request: pb.SaveRepositoryEnvironmentRequest, context: Any
+    ) -> pb.SaveRepositoryEnvironmentResponse:
+        """See the proto."""
+        wish = convert.wanted_repository(request.repository)
+        wanted, kept = convert.wanted_environment(request.environment), list(request.kept_variables)
+        stored = await save_repository_environment(self._ports, current_caller().user_id, wish, wanted, kept)
+        return pb.SaveRepositoryEnvironmentResponse(environment=convert.to_environment(stored))
 
     async def ListModels(self, request: pb.ListModelsRequest, context: Any) -> pb.ListModelsResponse:
         """See the proto."""

@@ -18,6 +18,8 @@ from lucid.sessions.v1.event_pb2 import (
 
 from services.rpc.ids import new_id
 from services.sessions.agent.journal import Journal
+from services.sessions.domain.environment import NOTHING as NOTHING_SET
+from services.sessions.domain.environment import Environment
 from services.sessions.domain.errors import Fenced
 from services.sessions.domain.models import Change, Draft, Lease, Repository, SessionRecord, State
 from services.sessions.domain.waiting import FOLLOWED, NOTHING, followed
@@ -97,6 +99,9 @@ class Log:
 
     async def move_cursor(self, name: str, before: int, number: int) -> None:
         self.cursors[name] = number
+
+    async def environment(self, owner_id: str, repository: Repository) -> Environment:
+        return NOTHING_SET
 
     async def load_progress(self, session_id: str) -> dict[tuple[str, int], bytes]:
         return {}

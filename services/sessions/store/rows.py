@@ -25,7 +25,7 @@ def to_record(row: Mapping[str, Any]) -> SessionRecord:
         pull_request=pull_request,
         policy=_to_policy(row),
         waiting=_to_waiting(row["waiting"]),
-        environment=Environment(*json.loads(row["environment"])) if row["environment"] else NO_ENVIRONMENT,
+        environment=to_environment(row["environment"]),
         **same,
     )
 
@@ -39,7 +39,7 @@ def new_row(record: SessionRecord, request_id: str) -> dict[str, Any]:
         "state": record.state.value,
         "request_id": request_id,
         "pull_request": None,
-        "environment": _environment(record.environment),
+        "environment": from_environment(record.environment),
         "last_hash": b"",
         "waiting": "",
         "lease_owner": "",
@@ -96,7 +96,13 @@ def _repository(repository: Repository | None) -> dict[str, Any]:
     }
 
 
-def _environment(wanted: Environment) -> str:
+def to_environment(stored: str) -> Environment:
+    """Empty: nothing."""
+    return Environment(*json.loads(stored)) if stored else NO_ENVIRONMENT
+
+
+def from_environment(wanted: Environment) -> str:
+    """As JSON; empty for nothing."""
     if wanted == NO_ENVIRONMENT:
         return ""
     return json.dumps([wanted.image, wanted.setup, wanted.setup_seconds, dict(wanted.variables)])

@@ -9,10 +9,11 @@ from lucid.sessions.v1.event_pb2 import Event
 from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, delete, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
+from services.sessions.domain.environment import Environment
 from services.sessions.domain.errors import SessionNotFound
-from services.sessions.domain.models import Change, Draft, Lease, Leftover, Request, SessionRecord
+from services.sessions.domain.models import Change, Draft, Lease, Leftover, Repository, Request, SessionRecord
 from services.sessions.ports import Transition
-from services.sessions.store import cursors, leftovers
+from services.sessions.store import cursors, environments, leftovers
 from services.sessions.store.database import Database
 from services.sessions.store.migrating import migrate
 from services.sessions.store.rows import change_row, new_row, to_record
@@ -153,6 +154,14 @@ class SqlEventStore:
     async def move_cursor(self, name: str, before: int, number: int) -> None:
         """Goes on from `before`; nothing where another replica has moved it since."""
         await cursors.move(self._database, name, before, number)
+
+    async def environment(self, owner_id: str, repository: Repository) -> Environment:
+        """What the owner has set for their sessions on a repository; NOTHING where nothing was set."""
+        return await environments.get(self._database, owner_id, repository)
+
+    async def save_environment(self, owner_id: str, repository: Repository, wanted: Environment) -> None:
+        """In place of what was set; NOTHING removes it."""
+        await environments.save(self._database, owner_id, repository, wanted)
 
     async def apply(self, session_id: str, transition: Transition, lease: Lease | None = None) -> list[Event]:
         """Runs a transition in the next group and answers its events as stored."""

@@ -111,3 +111,13 @@ cursors = Table(
     Column("name", String(64), primary_key=True),
     Column("number", BigInteger, nullable=False),
 )
+
+# What people have set for their sessions on a repository, as in `sessions`.
+environments = Table(
+    "repository_environments",
+    metadata,
+    Column("owner_id", String(128), primary_key=True),
+    Column("provider", String(32), primary_key=True),
+    Column("full_name", String(512), primary_key=True),
+    Column("environment", Text, nullable=False),
+)

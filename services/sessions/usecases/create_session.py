@@ -10,7 +10,7 @@ from lucid.sessions.v1.event_pb2 import (
 )
 
 from services.rpc.ids import new_id, new_ulid
-from services.sessions.domain.environment import is_allowed
+from services.sessions.domain.environment import Environment, is_allowed, joined
 from services.sessions.domain.errors import ImageNotAllowed, InvalidRepository, NetworkNotAllowed, SandboxAway
 from services.sessions.domain.models import Change, Draft, NewSession, Repository, SessionRecord, State
 from services.sessions.domain.titles import title_of
@@ -26,8 +26,9 @@ async def create_session(ports: Ports, wish: NewSession) -> SessionRecord:
         ports.models.check(wish.policy.fallback_model, has_own_key=False)
     if wish.network > ports.limits.network:
         raise NetworkNotAllowed
-    await _check_image(ports, wish.environment.image)
-    repository = await _resolved(ports, wish)
+    await check_image(ports, wish.environment.image)
+    repository = None if wish.repository is None else await resolved(ports, wish.owner_id, wish.repository)
+    environment = await _environment(ports, wish, repository)
     record = SessionRecord(
         session_id=new_id("ses"),
         owner_id=wish.owner_id,
@@ -42,7 +43,7 @@ async def create_session(ports: Ports, wish: NewSession) -> SessionRecord:
         git_user_email=wish.git_user_email,
         policy=wish.policy,
         network=wish.network,
-        environment=wish.environment,
+        environment=environment,
         model_key_sealed=ports.sealer.seal(wish.owner_id, wish.model_api_key) if wish.model_api_key else "",
     )
     request_id = wish.request_id or new_ulid()
@@ -69,7 +70,7 @@ def _first_events(record: SessionRecord, request_id: str, chosen: bool) -> Chang
     )
 
 
-async def _check_image(ports: Ports, image: str) -> None:
+async def check_image(ports: Ports, image: str) -> None:
     """One that the operator does not allow is refused here: nothing has been made yet. Where sandboxes have no images
     the agent says so."""
     if not image:
@@ -84,12 +85,18 @@ async def _check_image(ports: Ports, image: str) -> None:
         raise ImageNotAllowed(f"The image {image} is not on the operator's list: {', '.join(allowed)}.")
 
 
-async def _resolved(ports: Ports, wish: NewSession) -> Repository | None:
-    """A repository that is none, or that the caller cannot read, is refused here: nothing has been made yet."""
-    repository = wish.repository
+async def _environment(ports: Ports, wish: NewSession, repository: Repository | None) -> Environment:
+    """What the session leaves open is as its owner has set it for the repository."""
     if repository is None:
-        return None
-    named = bool(repository.provider and repository.full_name)
-    if not named and not repository.url:
+        return wish.environment
+    found = joined(wish.environment, await ports.store.environment(wish.owner_id, repository))
+    if found.image != wish.environment.image:
+        await check_image(ports, found.image)  # the operator may have changed the list since
+    return found
+
+
+async def resolved(ports: Ports, owner_id: str, wish: Repository) -> Repository:
+    """A repository that is none, or that the caller cannot read, is refused here: nothing has been made yet."""
+    if not (wish.provider and wish.full_name) and not wish.url:
         raise InvalidRepository("Name a provider with owner/name, or give the repository's address.")
-    return await ports.forge.resolve(wish.owner_id, repository)
+    return await ports.forge.resolve(owner_id, wish)

@@ -15,6 +15,7 @@ from services.rpc.testing import serving
 from services.sessions.agent.signals import LocalSignals
 from services.sessions.backends.redis import RedisBus
 from services.sessions.domain.errors import UnknownModel
+from services.sessions.domain.models import Repository
 from services.sessions.ports import Limits, Ports
 from services.sessions.server import SERVICE, access
 from services.sessions.servicer import SessionsServicer
@@ -46,6 +47,9 @@ class Nothing:
 
     async def images(self) -> tuple[str, ...]:
         return ("lucid-sandbox:latest", "golang:*")
+
+    async def resolve(self, owner_id: str, wanted: Repository) -> Repository:
+        return wanted
 
     async def delete(self, record: Any) -> None: ...
 
