@@ -23,6 +23,7 @@ from services.rpc.ids import new_id
 from services.rpc.serving import Access, Service
 from tests.fakes.changes import Changes
 from tests.fakes.checkpoints import FakeCheckpoints
+from tests.fakes.environments import Environments
 
 
 class Refusal(LucidError):
@@ -90,7 +91,7 @@ async def _nothing() -> None:
     return None
 
 
-class FakeSessions(Changes, Fake, spg.SessionsServiceServicer):
+class FakeSessions(Changes, Environments, Fake, spg.SessionsServiceServicer):
     """Sessions kept in memory; `streams` decides what a watch yields."""
 
     def __init__(self) -> None:

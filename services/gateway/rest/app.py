@@ -10,6 +10,7 @@ from services.gateway.rest import (
     diffs,
     docs,
     downloads,
+    environments,
     events,
     exports,
     files,
@@ -40,12 +41,12 @@ def build_rest(here: Rows) -> FastAPI:
             CORSMiddleware,
             allow_origins=list(here.settings.allowed_origins),
             allow_credentials=True,
-            allow_methods=["GET", "POST", "PATCH", "DELETE"],
+            allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
             allow_headers=["authorization", "content-type", "last-event-id"],
         )
     if here.settings.auth_dev_login:
         app.include_router(accounts.dev_router)
     of_sessions = (sessions, policy, steering, events, exports, checkpoints, diffs, chats, files, downloads)
-    for rows in (status, accounts, *of_sessions, integrations, docs):
+    for rows in (status, accounts, *of_sessions, environments, integrations, docs):
         app.include_router(rows.router)
     return app
