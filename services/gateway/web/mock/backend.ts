@@ -135,6 +135,13 @@ on(SessionsService.method.rewindSession, ({ sessionId, requestId, to }) => {
   rewind(log, to.case === 'seq' ? to.value : 0, requestId, DIFF);
   return { files: 1 };
 });
+let around = { image: '', setup: '', setupSeconds: 0, env: {} as Record<string, string> };
+on(SessionsService.method.getRepositoryEnvironment, () => ({ environment: around }));
+on(SessionsService.method.saveRepositoryEnvironment, ({ environment, keptVariables }) => {
+  const names = [...keptVariables, ...Object.keys(environment?.env ?? {})];
+  around = { image: environment?.image ?? '', setup: environment?.setup ?? '', setupSeconds: environment?.setupSeconds ?? 0, env: Object.fromEntries(names.map((name) => [name, ''])) };
+  return { environment: around };
+});
 on(SessionsService.method.listModels, () => ({
   models: [
     { model: 'demo', label: 'Written plan', isDemo: true },

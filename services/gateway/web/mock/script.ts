@@ -180,7 +180,7 @@ export class Script {
 
   private async tool(tool: string, title: string, resultText: string): Promise<void> {
     const item = this.item();
-    this.log.append({ case: 'toolCallStarted', value: { tool, title, args: { path: title } } }, item);
+    this.log.append({ case: 'toolCallStarted', value: { tool, title, args: tool === 'search_files' ? { query: title.slice('Search for '.length) } : { path: title } } }, item);
     await this.pause(120);
     this.log.append({ case: 'toolCallCompleted', value: { ok: true, resultText, durationMs: 3n } }, item);
   }

@@ -7,17 +7,19 @@ import type { EnvironmentDraft } from './environment';
 interface EnvironmentFieldsProps {
   readonly value: EnvironmentDraft;
   readonly onChange: (value: EnvironmentDraft) => void;
+  /** What they hold for. */
+  readonly intro: ReactNode;
+  /** A last word on variables. */
+  readonly more?: string;
 }
 
-/** Image, set-up script and variables; what is left empty is as the repository's own file says. */
-export function EnvironmentFields({ value, onChange }: EnvironmentFieldsProps): ReactNode {
+/** Image, set-up script and variables. */
+export function EnvironmentFields({ value, onChange, intro, more = '' }: EnvironmentFieldsProps): ReactNode {
   const set = (name: keyof EnvironmentDraft) => (event: { readonly target: { readonly value: string } }) =>
     onChange({ ...value, [name]: event.target.value });
   return (
     <div className="policy" data-testid="environment">
-      <p className="hint">
-        What you leave empty is as <code>.lucid/config.toml</code> of the repository says, else the default.
-      </p>
+      <p className="hint">{intro}</p>
       <ImageField value={value.image} onChange={set('image')} />
       <label className="field">
         <span className="field-label">Set-up script</span>
@@ -33,7 +35,7 @@ export function EnvironmentFields({ value, onChange }: EnvironmentFieldsProps): 
       <label className="field">
         <span className="field-label">Variables</span>
         <textarea className="input code-input" rows={3} spellCheck={false} autoComplete="off" placeholder="NODE_ENV=test" value={value.variables} data-testid="environment-variables" onChange={set('variables')} />
-        <p className="hint">One NAME=value a line, for every command. The agent can read them: no secret that it must not know.</p>
+        <p className="hint">One NAME=value a line, for every command. The agent can read them: no secret that it must not know. {more}</p>
       </label>
     </div>
   );
