@@ -131,6 +131,8 @@ def _send(connection: Connection, stream: int, source: Followed, follower: Follo
     offset, data = source.log.read(follower.position, min(CHUNK, follower.credit), last)
     if not data:  # dropped up to its end, or pruned: the exit tells the rest
         follower.position = last
+        if source.exit is None:  # what a full disk has lost holds up nobody
+            source.wake()
         return
     with follower.changed:
         follower.position = offset + len(data)

@@ -52,6 +52,8 @@ class OutputLog:
             total = self.total if end is None else min(end, self.total)
             if offset < FIRST:
                 return offset, os.pread(self._head, min(limit, FIRST - offset, max(0, total - offset)), offset)
+            if self._tail < 0:
+                return offset, b""
             offset = max(offset, self.total - LAST)
             place = (offset - FIRST) % LAST
             size = min(limit, max(0, total - offset), LAST - place)
@@ -81,7 +83,10 @@ class OutputLog:
 
     def _append_ring(self, data: bytes, offset: int) -> None:
         if self._tail < 0:
-            self._open_tail()
+            try:
+                self._open_tail()
+            except OSError:
+                return
         if len(data) > LAST:
             offset += len(data) - LAST
             data = data[-LAST:]

@@ -56,3 +56,16 @@ def test_a_full_disk_loses_bytes_and_not_the_count(tmp_path: Path) -> None:
     log._head = real
     assert (log.total, log.read(0, 100)) == (11, (0, b"first"))
     log.close()
+
+
+def test_a_disk_that_takes_no_more_files_loses_the_ring_and_not_the_count(tmp_path: Path) -> None:
+    log = OutputLog(str(tmp_path))
+    log.append(b"x" * output_log.FIRST)
+    (tmp_path / "tail").mkdir()  # in the ring's place: it cannot be opened
+    log.append(b"lost")
+    assert (log.total, log.read(output_log.FIRST, 10)) == (output_log.FIRST + 4, (output_log.FIRST, b""))
+    assert log.ends(log.total)[0] == b"x" * output_log.ENDS
+    (tmp_path / "tail").rmdir()
+    log.append(b"kept")
+    assert log.read(output_log.FIRST + 4, 10) == (output_log.FIRST + 4, b"kept")
+    log.close()
