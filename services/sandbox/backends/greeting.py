@@ -22,6 +22,7 @@ def hello(sandbox: Sandbox, place: Place, handing: Handing, doors: Doorways, out
         "own_namespace": place.own_namespace,
         **doors.ways(place),
         "disk_limit": place.disk_limit,
+        "disk_reserve": place.disk_reserve,
         "env": {**place.variables, **sandbox.env, **_variables(place), **doors.variables(place)},
         "bash": list(place.bash),
         "output_limit": output_limit,

@@ -46,6 +46,7 @@ class Command(Followed):
         self.cwd = terms.cwd
         self.log = OutputLog(folder)
         self.reason = ""
+        self.had_room = True
         self.child: Child | None = None
         self.inlet: Inlet | None = None
         self.ended = threading.Event()
@@ -165,6 +166,10 @@ class Command(Followed):
         self.ended.set()
         self.tell()
         self.grow()
+
+    def has_failed(self) -> bool:
+        """Whether its shell has ended otherwise than well."""
+        return self.child is not None and bool(self.child.status)
 
     def outcome(self, cwd_after: str, left_running: int) -> dict[str, Any]:
         """The exit record as it stands now."""

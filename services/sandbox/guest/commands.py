@@ -21,6 +21,7 @@ from .journal import Journal
 from .launching import Crowded, launch
 from .output_log import ENDS, OutputLog, size_in
 from .reaper import Reaper
+from .reserve import Reserve
 from .shell import Shell
 
 MAX_RUNNING = 64
@@ -39,12 +40,22 @@ class Commands:
     `alone`: no processes of others are seen at all.
     """
 
-    def __init__(self, journal: Journal, shell: Shell, reaper: Reaper, mark: str, limit: float, alone: bool) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        shell: Shell,
+        reaper: Reaper,
+        reserve: Reserve,
+        mark: str,
+        limit: float,
+        alone: bool,
+    ) -> None:
         self.journal = journal
         self.shell = shell
         self.lock = threading.Lock()
         self.live: dict[str, Command] = {}
         self._reaper = reaper
+        self._reserve = reserve
         self._mark = mark
         self._limit = limit
         self._alone = alone
@@ -194,6 +205,7 @@ class Commands:
             self.check_known(key)
         if self.running() >= MAX_RUNNING or len(self.live) >= MAX_LIVE:
             raise Refusal("SANDBOX_BUSY", f"{MAX_RUNNING} commands run already; one has to end first.")
+        had_room = self._reserve.tend()
         folder = self.shell.folder_of(key)
         os.makedirs(folder, exist_ok=True)
         with open(os.path.join(folder, "command"), "wb") as file:
@@ -203,6 +215,7 @@ class Commands:
         self.journal.start(key, {"cwd": cwd, "at": time.time(), **({"background": True} if background else {})})
         terms = Terms(cwd, request["timeout"] or float("inf"), self._limit, background)
         command = Command(key, folder, terms)
+        command.had_room = had_room
         command.blocked, self._blocked = self._blocked, []
         self.live[key] = command
         try:
@@ -230,13 +243,18 @@ class Commands:
             left = len(self.owned(command.key)) if self._reaper.has_children() else 0
             # What runs beside the others leaves nothing to the next one.
             cwd = self.shell.cwd() if command.terms.background else self.shell.absorb(command.key)
-            return self._finish(command, command.outcome(cwd, left))
+            return self._finish(command, self._with_disk(command, command.outcome(cwd, left)))
 
         command.pump(pipe, end, finish)
         with self.lock:
             self.live.pop(command.key, None)
         command.grow()
         self._leave(command, None)
+
+    def _with_disk(self, command: Command, record: dict[str, Any]) -> dict[str, Any]:
+        """A command that failed and leaves a full disk where there was room has failed for that."""
+        has_filled = command.had_room and command.has_failed() and self._reserve.is_full()
+        return {**record, "reason": "DISK"} if has_filled and record["reason"] == "EXITED" else record
 
     def _finish(self, command: Command, record: dict[str, Any]) -> dict[str, Any]:
         try:

@@ -32,6 +32,7 @@ from .journal import Journal
 from .launching import Crowded
 from .listing import Listing
 from .reaper import Reaper
+from .reserve import Reserve
 from .shell import Shell
 from .snapshot import Snapshots
 from .stats import stats
@@ -71,6 +72,8 @@ class Helper:
         self._is_ending = False
         self._waiting: queue.Queue[Request] = queue.Queue()
         self._stops: queue.Queue[Request] = queue.Queue()
+        self._reserve = Reserve(workspace, state, hello.get("disk_reserve", 0))
+        self._reserve.tend()
         self._survivors = processes.end_survivors(mark, hello["own_namespace"])
         for folder in (hello["env"]["HOME"], os.path.join(state, "commands")):
             os.makedirs(folder, exist_ok=True)
@@ -81,7 +84,8 @@ class Helper:
         with self._journal.admitted(max(self._journal.epoch, hello["epoch"])):
             shell = Shell(workspace, state, hello["env"], hello.get("bash") or ())
             limit = hello.get("output_limit") or float("inf")
-            self._commands = Commands(self._journal, shell, self._reaper, mark, limit, hello["own_namespace"])
+            alone = hello["own_namespace"]
+            self._commands = Commands(self._journal, shell, self._reaper, self._reserve, mark, limit, alone)
         beneath = Beneath(workspace)
         self._disk = Disk((workspace, state), hello.get("disk_limit", 0))
         self._snapshots = Snapshots(beneath, state, self._reaper, mark, self._journal)

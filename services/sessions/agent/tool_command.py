@@ -128,7 +128,7 @@ def how(done: CommandCompleted, timeout: int) -> str:
                 "processes. Make it print less (-q, | tail, into a file), or run fewer things at once."
             )
         case CommandCompleted.REASON_DISK:
-            return "The command was ended because the sandbox's disk is full. Delete what is not needed."
+            return "The command failed, or was ended, because the sandbox's disk is full. Delete what is not needed."
         case CommandCompleted.REASON_SANDBOX_LOST:
             return (
                 "The command was interrupted: the sandbox went away while it ran. It may have done part of its work. "
