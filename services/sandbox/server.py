@@ -205,6 +205,8 @@ def _fleet(settings: Settings, instance: str, lives: Lives, clock: Clock, egress
             instance=instance,
             images=settings.images,
             toolbox_sources=(settings.toolbox_image,) if settings.toolbox_image else (settings.image, DEFAULT_SOURCE),
+            disk_quota=settings.disk_quota,
+            data_dir=settings.data_dir,
         )
     )
     launchers = Launchers(

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from services.sandbox.domain.limits import Limits, size_of
+from services.sandbox.domain.limits import LEAST_DISK, Limits, Quota, size_of
 from services.sandbox.domain.network import NOTHING_ALLOWED, HostRule, NetworkChoice, NetworkMode, host_rule
 
 LONGEST = 1e8
@@ -16,6 +16,7 @@ STARTS_AT_ONCE = 2 * (os.cpu_count() or 1)  # the engine is no faster with more 
 MEMORY_EACH = 256 * 1024 * 1024  # what one takes, over many: few come near their limit at the same time
 LEAST_LIMIT = 4
 BACKENDS = ("auto", "docker", "bubblewrap", "process")
+QUOTAS = ("auto", *(quota.value for quota in Quota))
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,7 @@ class Settings:
     cpu_limit: float = 1.0
     pids_limit: int = 512
     disk_limit: str = "10g"
+    disk_quota: str = "auto"
     runtime: str = ""
     output_limit: int = 512 * 1024 * 1024
     container_prefix: str = "lucid-sandbox-"
@@ -83,6 +85,7 @@ class Settings:
             cpu_limit=float(env.get("SANDBOX_CPU_LIMIT") or cls.cpu_limit),
             pids_limit=int(env.get("SANDBOX_PIDS_LIMIT") or cls.pids_limit),
             disk_limit=env.get("SANDBOX_DISK_LIMIT") or cls.disk_limit,
+            disk_quota=_quota(env),
             runtime=env.get("SANDBOX_RUNTIME", ""),
             output_limit=_bytes("SANDBOX_OUTPUT_LIMIT", env.get("SANDBOX_OUTPUT_LIMIT") or str(cls.output_limit)),
             container_prefix=env.get("SANDBOX_CONTAINER_PREFIX") or cls.container_prefix,
@@ -101,8 +104,7 @@ class Settings:
     @property
     def limits(self) -> Limits:
         """What one sandbox may have. Raises ValueError."""
-        disk = 0 if self.disk_limit in ("", "0", "none") else size_of(self.disk_limit)
-        return Limits(size_of(self.memory_limit), self.cpu_limit, self.pids_limit, disk)
+        return Limits(size_of(self.memory_limit), self.cpu_limit, self.pids_limit, _disk(self.disk_limit))
 
     @property
     def database(self) -> str:
@@ -153,6 +155,28 @@ def _limit_by_memory() -> int:
 def _backend(name: str) -> str:
     if name not in BACKENDS:
         msg = f"SANDBOX_BACKEND is {name!r}; it can be {', '.join(BACKENDS)}"
+        raise ValueError(msg)
+    return name
+
+
+def _disk(limit: str) -> int:
+    """Bytes; 0 = as much as there is."""
+    return 0 if limit in ("", "0", "none") else size_of(limit)
+
+
+def _quota(env: Mapping[str, str]) -> str:
+    name = env.get("SANDBOX_DISK_QUOTA") or Settings.disk_quota
+    if name not in QUOTAS:
+        msg = f"SANDBOX_DISK_QUOTA is {name!r}; it can be {', '.join(QUOTAS)}"
+        raise ValueError(msg)
+    if name in ("auto", Quota.NONE.value):
+        return name
+    # Another backend would take its place in silence, and only measure.
+    if env.get("SANDBOX_BACKEND") != "docker":
+        msg = f"SANDBOX_DISK_QUOTA is {name!r}, which containers alone can have: it needs SANDBOX_BACKEND=docker"
+        raise ValueError(msg)
+    if _disk(env.get("SANDBOX_DISK_LIMIT") or Settings.disk_limit) < LEAST_DISK:
+        msg = f"SANDBOX_DISK_QUOTA is {name!r}, which needs a SANDBOX_DISK_LIMIT of {LEAST_DISK // 2**20}m at least"
         raise ValueError(msg)
     return name
 

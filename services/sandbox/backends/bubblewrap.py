@@ -81,7 +81,7 @@ class BubblewrapLauncher:
         """See ports.Launcher."""
         return ()
 
-    async def expected(self) -> Expected:
+    async def expected(self, body: str = "") -> Expected:
         """See ports.Launcher."""
         if self._lock is None and (reason := await self.usable()):
             raise SandboxUnavailable(reason)

@@ -8,13 +8,13 @@ from importlib.resources import files
 from typing import Any
 
 from services.rpc.logs import get_logger
-from services.sandbox.domain.enclosure import Finding, broken, judge, lacks
+from services.sandbox.domain.enclosure import Finding, Setting, broken, judge, lacks
 from services.sandbox.domain.errors import EnclosureBroken, SandboxUnavailable
 from services.sandbox.domain.models import Confinement, Sandbox
 from services.sandbox.ports import Launcher
 
 LOOK_SECONDS = 30.0
-Kind = tuple[Confinement, str]
+Kind = tuple[Confinement, str, bool]
 log = get_logger(__name__)
 
 
@@ -25,7 +25,7 @@ def look_text() -> str:
 
 
 class Checkups:
-    """What was found, by kind: the way to confine and the image."""
+    """What was found, by kind: the way to confine, the image, and whether its disk has a limit of its own."""
 
     def __init__(self) -> None:
         self._found: dict[Kind, tuple[Finding, ...]] = {}
@@ -39,9 +39,9 @@ class Checkups:
         """Looks, unless this kind was found in order before. Raises EnclosureBroken, SandboxUnavailable."""
         if launcher.confinement is Confinement.PROCESS:
             return
-        kind = (launcher.confinement, sandbox.image)
+        expected = await launcher.expected(sandbox.body)
+        kind = (launcher.confinement, sandbox.image, Setting.DISK not in expected.lacking)
         async with self._locks[kind]:
-            expected = await launcher.expected()
             if kind in self._found and not broken(self._found[kind], expected):
                 return
             self._found.pop(kind, None)

@@ -28,14 +28,17 @@ from services.sandbox.backends.docker_shape import (
 from services.sandbox.backends.furnishing import TOOLS_LABEL, furnished, main, place_in
 from services.sandbox.backends.images import Image, Images, is_allowed
 from services.sandbox.backends.toolbox import NOT_FOR_THE_HELPER, Toolbox
+from services.sandbox.backends.volumes import Volumes
 from services.sandbox.domain.enclosure import Expected, Setting
 from services.sandbox.domain.errors import ImageNotAllowed, SandboxUnavailable
+from services.sandbox.domain.limits import Quota
 from services.sandbox.domain.models import Arrival, Confinement, Sandbox
 from services.sandbox.ports import Attachment, Place
 
 PROBE_SECONDS = 5
 CALL_SECONDS = 120
 SETTLE_SECONDS = 0.5
+DISK_RESERVE = 8 * 2**20
 log = get_logger(__name__)
 Answer = TypeVar("Answer")
 
@@ -52,12 +55,16 @@ class DockerLauncher:
         self._lacking: frozenset[Setting] | None = None
         self._toolbox = Toolbox(self._engine, options.toolbox_sources)
         self._images = Images(self._engine, self._toolbox)
+        self._volumes = Volumes(self._engine, options)
         self._furnished: dict[str, tuple[Image, str]] = {}
 
     def place(self, body: str) -> Place:
         """See ports.Launcher."""
         image, toolbox = self._furnished.get(body, (None, ""))
-        return replace(place_in(self._options.workspace, image, toolbox), disk_limit=self._options.limits.disk)
+        place, limit = place_in(self._options.workspace, image, toolbox), self._options.limits.disk
+        if self._volumes.is_bounded(body):
+            return replace(place, disk_reserve=min(DISK_RESERVE, limit // 16))
+        return replace(place, disk_limit=limit)
 
     async def image(self, asked: str) -> str:
         """See ports.Launcher."""
@@ -81,12 +88,13 @@ class DockerLauncher:
             return error.message
         return ""
 
-    async def expected(self) -> Expected:
+    async def expected(self, body: str = "") -> Expected:
         """See ports.Launcher."""
         if self._lacking is None:
             self._lacking = await self._call(lambda: engine_check.check(self._engine(), self._options.runtime))
         own_kernel = engine_check.has_own_kernel(self._options.runtime)
-        lacking = self._lacking | {Setting.DISK}
+        is_bounded = self._volumes.is_bounded(body) if body else await self._call(self._volumes.quota) != Quota.NONE
+        lacking = self._lacking if is_bounded else self._lacking | {Setting.DISK}
         return Expected(self._options.limits, lacking, bool(self._options.limits.disk), own_kernel)
 
     async def launch(self, sandbox: Sandbox, run_directory: str) -> Arrival:
@@ -146,6 +154,7 @@ class DockerLauncher:
         try:
             quick.ping()
             self._lacking = engine_check.check(quick, self._options.runtime)
+            self._volumes.quota()
             quick.images.get(self._options.image)
         except ImageNotFound:
             if "/" not in self._options.image:  # made on this machine; no registry has it
@@ -158,9 +167,6 @@ class DockerLauncher:
     def _name(self, sandbox_id: str) -> str:
         return container_name(self._options, sandbox_id)
 
-    def _volumes(self, body: str) -> tuple[str, str]:
-        return volume_names(self._name(body))
-
     def _launch(self, sandbox: Sandbox, run_directory: str) -> Arrival:
         name = sandbox.image or self._options.image
         toolbox, image = self._toolbox.ensure(), self._images.get(name)
@@ -170,10 +176,11 @@ class DockerLauncher:
             container.unpause()
             container.reload()
         if container is not None and container.status == "running" and container.labels.get(TOOLS_LABEL) == toolbox:
+            self._volumes.look(sandbox.body)
             return Arrival(created=False, workspace_kept=True)
         if container is not None:
             container.remove(force=True, v=True)
-        kept = self._make_volumes(sandbox)
+        kept = self._volumes.ensure(sandbox)
         if not kept and not image.is_ours:
             self._own_folders(sandbox.body, image)
         made_of = furnished(self._shape(sandbox, run_directory), image, toolbox, run_directory)
@@ -182,7 +189,7 @@ class DockerLauncher:
         return Arrival(created=True, workspace_kept=kept)
 
     def _shape(self, sandbox: Sandbox, run_directory: str) -> dict[str, Any]:
-        name, volumes = self._name(sandbox.sandbox_id), self._volumes(sandbox.body)
+        name, volumes = self._name(sandbox.sandbox_id), volume_names(self._name(sandbox.body))
         return shape(self._options, name, volumes, labels(self._options, sandbox), run_directory)
 
     def _find(self, sandbox: Sandbox) -> Any:
@@ -199,21 +206,12 @@ class DockerLauncher:
 
     def _recipe(self, sandbox: Sandbox) -> str:
         image, toolbox = self._images.get(sandbox.image or self._options.image), self._toolbox.ensure()
-        return f"{image.image_id} {toolbox} {furnished(self._shape(sandbox, ''), image, toolbox, '')}"
-
-    def _make_volumes(self, sandbox: Sandbox) -> bool:
-        kept = True
-        for name in self._volumes(sandbox.body):
-            try:
-                self._engine().volumes.get(name)
-            except NotFound:
-                kept = False
-                self._engine().volumes.create(name, labels=labels(self._options, sandbox))
-        return kept
+        disk = f"{self._volumes.quota().value} {self._options.limits.disk}"
+        return f"{image.image_id} {toolbox} {disk} {furnished(self._shape(sandbox, ''), image, toolbox, '')}"
 
     def _own_folders(self, body: str, image: Image) -> None:
         """New volumes on an image of somebody else belong to root: they are given to our user."""
-        volumes = self._volumes(body)
+        volumes = volume_names(self._name(body))
         if self._toolbox.own(*volumes):
             return
         mounts = [Mount(self._options.workspace, volumes[0]), Mount(STATE, volumes[1])]
@@ -227,11 +225,10 @@ class DockerLauncher:
         for found in self._engine().api.containers(all=True, filters={"label": mine}):
             with contextlib.suppress(NotFound):
                 self._engine().api.remove_container(found["Id"], force=True, v=True)
-        for name in () if keep_workspace else self._volumes(body):
-            try:
-                self._engine().volumes.get(name).remove(force=True)
-            except NotFound:
-                continue
+        if keep_workspace:
+            self._volumes.rest(body)
+        else:
+            self._volumes.remove(body)
 
     def _pause(self, sandbox: Sandbox) -> bool:
         container = self._find(sandbox)
@@ -265,8 +262,7 @@ class DockerLauncher:
     def _survey(self) -> set[str]:
         mine = {"label": f"lucid.instance={self._options.instance}"}
         found = self._engine().api.containers(all=True, filters=mine)
-        volumes = self._engine().api.volumes(filters=mine).get("Volumes") or []
-        return {thing["Labels"]["lucid.sandbox"] for thing in [*found, *volumes]}
+        return {container["Labels"]["lucid.sandbox"] for container in found} | self._volumes.survey()
 
 
 def _closed(socket_path: str) -> str:

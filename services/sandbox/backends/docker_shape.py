@@ -1,6 +1,7 @@
 """What a container is made of: names, labels, rights, limits, mounts. Pure values; the launcher hands them on."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from docker.types import LogConfig, Mount, Ulimit
@@ -21,6 +22,7 @@ class DockerOptions:
     """What the operator can choose.
 
     `images`: those allowed besides `image`. `toolbox_sources`: images to make the toolbox of; the first that is there.
+    `disk_quota`: "auto" or the name of one. `data_dir`: where disk images lie.
     """
 
     socket_path: str
@@ -32,6 +34,8 @@ class DockerOptions:
     instance: str
     images: tuple[str, ...] = ()
     toolbox_sources: tuple[str, ...] = ()
+    disk_quota: str = "none"
+    data_dir: Path = Path("data")
 
 
 def container_name(options: DockerOptions, sandbox_id: str) -> str:

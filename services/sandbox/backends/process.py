@@ -40,7 +40,7 @@ class UnconfinedLauncher:
         """See ports.Launcher."""
         return ()
 
-    async def expected(self) -> Expected:
+    async def expected(self, body: str = "") -> Expected:
         """See ports.Launcher: nothing."""
         return Expected(Limits(0, 0, 0, 0), frozenset(Setting))
 

@@ -2,9 +2,19 @@
 
 import re
 from dataclasses import dataclass
+from enum import Enum
 
 MOST_MEMORY_FILES = 2**30
+LEAST_DISK = 32 * 2**20  # a file system of its own needs some of it for itself
 UNITS = {"": 1, "b": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
+
+
+class Quota(Enum):
+    """Who keeps a sandbox to its limit of disk: nobody but a measurement, a file system of its own, or the engine's."""
+
+    NONE = "none"
+    LOOPBACK = "loopback"
+    XFS = "xfs"
 
 
 @dataclass(frozen=True)

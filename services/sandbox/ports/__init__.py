@@ -53,8 +53,8 @@ class Launcher(Protocol):
     def images(self) -> tuple[str, ...]:
         """Those that may be asked for, the default first; `*` in one stands for any characters."""
 
-    async def expected(self) -> Expected:
-        """What its sandboxes promise, and what cannot be had here. Raises SandboxUnavailable."""
+    async def expected(self, body: str = "") -> Expected:
+        """What a sandbox promises, and what cannot be had here; empty: a new one. Raises SandboxUnavailable."""
 
     async def launch(self, sandbox: Sandbox, run_directory: str) -> Arrival:
         """Makes it, or finds it running without a helper; `run_directory` (host) is mounted read-only.

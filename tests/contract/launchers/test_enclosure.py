@@ -30,7 +30,7 @@ MOUNTED = {"/workspace", "/var/lib/lucid", "/run/lucid"}
 class Promising(BubblewrapLauncher):
     """Promises a limit of disk that the file system does not keep."""
 
-    async def expected(self) -> Expected:
+    async def expected(self, body: str = "") -> Expected:
         return Expected(LIMITS)
 
 
