@@ -126,6 +126,7 @@ def test_every_scenario_has_a_name() -> None:
     assert NAMES == (
         "start",
         "command",
+        "inside",
         "snapshots",
         "apart",
         "egress",
