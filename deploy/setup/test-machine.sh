@@ -9,7 +9,7 @@ if [ "$(id -u)" -eq 0 ] && [ ! -e /etc/postgresql-common/createcluster.conf ] &&
   echo 'create_main_cluster = false' > /etc/postgresql-common/createcluster.conf
 fi
 "$here/packages.sh" bwrap=bubblewrap dockerd=docker.io docker=docker.io iptables=iptables mmdebstrap=mmdebstrap \
-  chromium=chromium redis-server=redis-server initdb=postgresql git=git busybox=busybox-static \
+  chromium-headless-shell=chromium-headless-shell redis-server=redis-server initdb=postgresql git=git busybox=busybox-static \
   mkfs.ext4=e2fsprogs mount=mount \
   /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf=fonts-dejavu-core
 [ "${LUCID_TEST_DOCKER:-1}" = 0 ] && [ -z "${CI:-}" ] && exit 0

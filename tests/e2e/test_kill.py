@@ -19,7 +19,7 @@ from tests.grounds.processes import as_command
 from tests.grounds.product import StartProduct
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
-KILLS = rounds(4, 10)
+KILLS = rounds(3, 10)
 LEASE_SECONDS = 5.0
 
 

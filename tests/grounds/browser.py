@@ -1,11 +1,13 @@
-"""A real Chromium, the distribution's own, without a window."""
+"""A real Chromium, the distribution's own, built without windows; the one with windows where that is not there."""
 
 import shutil
 from collections.abc import AsyncIterator
 
 import pytest
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page, async_playwright, expect
 
+# Several browsers share two cores with everything else.
+expect.set_options(timeout=20_000)
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -20,8 +22,8 @@ FLAGS = [
 @pytest.fixture
 async def browser() -> AsyncIterator[Browser]:
     """A browser of this test's own."""
-    program = shutil.which("chromium") or shutil.which("google-chrome")
-    assert program, "Chromium is missing: install Debian's package chromium"
+    program = shutil.which("chromium-headless-shell") or shutil.which("chromium")
+    assert program, "Chromium is missing: install Debian's package chromium-headless-shell"
     async with async_playwright() as playwright:
         running = await playwright.chromium.launch(executable_path=program, args=FLAGS)
         try:

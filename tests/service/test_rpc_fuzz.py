@@ -30,7 +30,7 @@ from tests.grounds.fuzzing import Chance
 from tests.grounds.length import rounds
 from tests.grounds.product import SECRETS, Product, StartProduct
 
-CALLS = int(os.environ.get("FUZZ_CALLS", rounds(100, 500)))
+CALLS = int(os.environ.get("FUZZ_CALLS", rounds(60, 500)))
 # Such as CreateSnapshot,DiffSnapshots: these only.
 CHOSEN = [name for name in os.environ.get("FUZZ_RPCS", "").split(",") if name]
 AT_ONCE = 48

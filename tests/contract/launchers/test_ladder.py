@@ -135,7 +135,7 @@ async def test_what_is_at_work_is_spared_and_then_not(backend: str, climber: Sle
         await climber.until("[ -f up ] && rm up")
         for _ in range(3):
             climber.clock.passes(7000)
-            await asyncio.sleep(0.6)
+            await asyncio.sleep(1.5)
         assert await climber.words() == ["READY"], name
         if name != "the processor":
             with pytest.raises(RemoteError) as refused:

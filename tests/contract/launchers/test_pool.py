@@ -29,7 +29,7 @@ async def pool(client: SandboxClient) -> Pool:
 
 async def filled(client: SandboxClient, size: int = 1) -> Pool:
     """Once so many are ready."""
-    for _ in range(400):
+    for _ in range(2000):  # while the machine is busy none is made
         if (found := await pool(client)).ready == size and not found.making:
             return found
         await asyncio.sleep(0.05)

@@ -44,6 +44,8 @@ ROWS: list[tuple[str, str, dict[str, Any]]] = [
     ("GET", "/api/v1/chats/{id}", {}),
     ("PATCH", "/api/v1/chats/{id}", {"json": {"title": "n"}}),
     ("DELETE", "/api/v1/chats/{id}", {}),
+    ("GET", "/api/v1/environments?provider=github&repository=ada/tea", {}),
+    ("PUT", "/api/v1/environments", {"json": {"provider": "github", "repository": "ada/tea"}}),
     ("GET", "/api/v1/files/list?session_id={id}", {}),
     ("GET", "/api/v1/files/read?session_id={id}&path=a.txt", {}),
     ("GET", "/api/v1/files/download?session_id={id}&path=a.txt", {}),

@@ -26,7 +26,7 @@ from tests.fakes.viewer import Viewer
 from tests.grounds.length import rounds
 from tests.service.sessions.conftest import Ground
 
-CUTS = rounds(500, 2000)
+CUTS = rounds(300, 2000)
 
 
 async def owner(ground: Ground) -> Journal:

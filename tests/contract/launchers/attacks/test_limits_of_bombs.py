@@ -190,7 +190,7 @@ def test_disk(arena: Ground) -> None:
 
 
 def test_one_large_file(arena: Ground) -> None:
-    ran = arena.run("head -c 300000000 /dev/zero >/workspace/large; code=$?; sleep 3; exit $code")
+    ran = arena.run("head -c 300000000 /dev/zero >/workspace/large; code=$?; sleep 15; exit $code")
     arena.run("rm -f /workspace/large")
     assert ran.reason == "REASON_DISK" or ran.exit.exit_code != 0
 
