@@ -16,7 +16,7 @@ from tests.grounds.rest import Rest
 from tests.grounds.wire import Wire, wire_to
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
-REFRESHES = rounds(12, 50)
+REFRESHES = rounds(20, 50)
 CUTS = 3
 # The last of them fall into the closing answer.
 IN_THE_ANSWER = 10

@@ -101,13 +101,19 @@ def volumes(engine: docker.DockerClient, sandbox_id: str) -> list[str]:
     return [volume.name for volume in engine.volumes.list(filters={"label": f"lucid.sandbox={sandbox_id}"})]
 
 
-async def until_nothing_is_left(engine: docker.DockerClient, data_dir: Path, sandbox_id: str) -> None:
-    """A namespace that is just being made may hold a mount a moment longer."""
-    for _ in range(100):
+async def until_released(data_dir: Path) -> None:
+    """A namespace that is just being made may hold a mount, and with it the device, a moment longer."""
+    for _ in range(400):
         if not (mounts(data_dir) or devices(data_dir)):
             break
         await asyncio.sleep(0.05)
-    assert (mounts(data_dir), devices(data_dir), volumes(engine, sandbox_id)) == ([], [], [])
+    assert (mounts(data_dir), devices(data_dir)) == ([], [])
+
+
+async def until_nothing_is_left(engine: docker.DockerClient, data_dir: Path, sandbox_id: str) -> None:
+    """Neither on the machine nor on the engine."""
+    await until_released(data_dir)
+    assert volumes(engine, sandbox_id) == []
     assert list((data_dir / "disks").iterdir()) == []
 
 
@@ -182,7 +188,7 @@ async def test_what_sleeps_holds_no_device_and_wakes_with_its_files(
         image = tmp_path / "disks" / bench.sandbox_id / "image"
         assert image.stat().st_blocks * 512 > 50_000_000
         await client.hibernate_sandbox(lpb.HibernateSandboxRequest(sandbox_id=bench.sandbox_id))
-        assert (mounts(tmp_path), devices(tmp_path)) == ([], [])
+        await until_released(tmp_path)
         assert image.stat().st_blocks * 512 < 40_000_000  # what was deleted inside is the machine's again
         for name in volumes(docker_engine, bench.sandbox_id):  # as `docker volume prune` would
             docker_engine.volumes.get(name).remove()
@@ -259,6 +265,7 @@ async def test_what_was_made_otherwise_goes_on_so(docker_engine: docker.DockerCl
                 assert (await bench.read("kept")).data == quota.encode()
                 assert len(devices(tmp_path)) == (sandbox_id == new)
                 await client.hibernate_sandbox(lpb.HibernateSandboxRequest(sandbox_id=sandbox_id))
+                await until_released(tmp_path)
             if not mine:
                 for sandbox_id in (old, new):
                     await Bench(client, settings, sandbox_id).delete()
