@@ -199,7 +199,7 @@ async def test_slow_reader_resyncs_and_holds_nobody_back(ground: Ground) -> None
     await anext(slow)
     await anext(slow)
     quick = Viewer(journal.session_id)
-    reading = asyncio.create_task(follow(ground, quick, None, done := asyncio.Event()))
+    reading = asyncio.create_task(follow(ground, quick, None))
     item, live = "itm_flood", journal.ports.live
     live.open(journal.session_id, item, CHANNEL_STDOUT)
     await journal.append(journal.draft(item_id=item, command_started=CommandStarted(command="yes")))
@@ -208,13 +208,15 @@ async def test_slow_reader_resyncs_and_holds_nobody_back(ground: Ground) -> None
         live.write(journal.session_id, item, CHANNEL_STDOUT, offset, piece)
         offset += len(piece)
         await asyncio.sleep(0.002)
-    done.set()
     await journal.append(journal.draft(item_id=item, command_completed=CommandCompleted(exit_code=0)))
     with pytest.raises(Exception, match="Too slow"):
         async for _ in slow:
             pass
-    await asyncio.wait_for(reading, 20)
-    assert quick.last_seq == journal.state.seq
+    async with asyncio.timeout(20):
+        while quick.last_seq < journal.state.seq:
+            assert not reading.done(), "the quick one was cut off"
+            await asyncio.sleep(0.01)
+    reading.cancel()
 
 
 async def test_an_owner_before_is_fenced(ground: Ground) -> None:
